@@ -1,0 +1,299 @@
+package wire
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+)
+
+// The type byte of an ACK frame. (Reference: wire, section 12.3.)
+const (
+	ackBlocks      = 0x20
+	ackLargestBits = 0x0c // size code of the largest acknowledged
+	ackLengthBits  = 0x03 // size code of every block's length
+)
+
+// maxAckBlocks is the most blocks that an ACK frame can count, without the first.
+const maxAckBlocks = 255
+
+// MaxAckRanges is the most ranges that an ACK frame can hold.
+const MaxAckRanges = 1 + maxAckBlocks
+
+// An AckRange is a run of packets, both ends included.
+type AckRange struct {
+	Smallest, Largest PacketNumber
+}
+
+// String returns "3-7", or "3" for a single packet.
+func (r AckRange) String() string {
+	if r.Smallest == r.Largest {
+		return fmt.Sprint(uint64(r.Largest))
+	}
+	return fmt.Sprintf("%d-%d", r.Smallest, r.Largest)
+}
+
+// An AckFrame acknowledges packets: ranges from high to low, of which all but the first
+// are coded as the gap to the one before and a length. A gap over 255 takes further
+// blocks, fillers, of length 0.
+//
+//	type 1 | largest 1, 2, 4, 6 | delay 2 | count 0 or 1 | first length 1, 2, 4, 6 | blocks | timestamps
+//	block: gap 1 | length 1, 2, 4, 6
+//
+// Timestamps are read over, and never written.
+type AckFrame struct {
+	Largest PacketNumber  // acknowledged
+	Delay   time.Duration // from its arrival to the ACK, in microseconds; InfiniteDelay: unknown
+
+	first  uint64 // length of the range that ends at Largest
+	blocks []byte // gaps and lengths, as in the packet
+	size   int    // bytes of a length
+}
+
+// NewAckFrame returns a frame with the ranges, given from high to low with at least one
+// packet between them, as many of them as fit. It allocates: it is for tests and tools.
+func NewAckFrame(delay time.Duration, ranges ...AckRange) *AckFrame {
+	f := new(AckFrame)
+	if b, n := AppendAck(nil, delay, ranges, math.MaxInt); n > 0 {
+		f.parse(b, 0) // cannot fail
+	}
+	return f
+}
+
+func (f *AckFrame) parse(b []byte, pos int) (end int, err error) {
+	t := b[pos]
+	largestLen := int(sizes[t&ackLargestBits>>2])
+	f.size = int(sizes[t&ackLengthBits])
+
+	p := pos + 1
+	first := p + largestLen + 2
+	if t&ackBlocks != 0 {
+		first++
+	}
+	if len(b) < first+f.size {
+		return 0, fail(InvalidAckData, pos, "ACK cut")
+	}
+	f.Largest = PacketNumber(uintN(b[p:], largestLen))
+	f.Delay = DecodeUfloat16(binary.BigEndian.Uint16(b[p+largestLen:]))
+	f.first = uintN(b[first:], f.size)
+	if f.first == 0 || f.first > uint64(f.Largest) {
+		return 0, fail(InvalidAckData, first, "first ACK range empty or below packet 1")
+	}
+
+	p = first + f.size
+	f.blocks = nil
+	if t&ackBlocks != 0 {
+		count := int(b[first-1])
+		if count == 0 {
+			return 0, fail(InvalidAckData, first-1, "ACK without the blocks that it announces")
+		}
+		end := p + count*(1+f.size)
+		if len(b) < end {
+			return 0, fail(InvalidAckData, p, "ACK blocks cut")
+		}
+		f.blocks = b[p:end:end]
+		if bad := f.checkBlocks(); bad >= 0 {
+			return 0, fail(InvalidAckData, p+bad, "ACK block without gap or below packet 1")
+		}
+		p = end
+	}
+	return skipTimestamps(b, p)
+}
+
+// checkBlocks returns where among the blocks the first wrong one begins, or -1.
+func (f *AckFrame) checkBlocks() int {
+	// smallest is that of the range before; fillers at the end may take it below 0.
+	smallest := int64(f.Largest) - int64(f.first) + 1
+	step := 1 + f.size
+	for i := 0; i < len(f.blocks); i += step {
+		gap := int64(f.blocks[i])
+		length := int64(blockLength(f.blocks[i+1:], f.size))
+		smallest -= gap + length
+		if gap == 0 || length > 0 && smallest < 1 {
+			return i
+		}
+	}
+	return -1
+}
+
+// blockLength is uintN with a short way for the usual size.
+func blockLength(b []byte, size int) uint64 {
+	if size == 1 {
+		return uint64(b[0])
+	}
+	return uintN(b, size)
+}
+
+// skipTimestamps returns where the timestamps end whose count is at p.
+//
+//	count 1 | distance from largest 1, microseconds 4 | (count - 1) times: distance 1, ufloat16 2
+func skipTimestamps(b []byte, p int) (end int, err error) {
+	if p >= len(b) {
+		return 0, fail(InvalidAckData, p, "ACK timestamps cut")
+	}
+	end = p + 1
+	if n := int(b[p]); n > 0 {
+		end += 5 + 3*(n-1)
+	}
+	if end > len(b) {
+		return 0, fail(InvalidAckData, p, "ACK timestamps cut")
+	}
+	return end, nil
+}
+
+// Ranges returns a cursor over the ranges. It reads from the packet, which it aliases.
+func (f *AckFrame) Ranges() AckRanges {
+	return AckRanges{top: f.Largest, length: f.first, blocks: f.blocks, size: f.size}
+}
+
+// AckRanges is a cursor over the ranges of an ACK frame, from high to low.
+type AckRanges struct {
+	top    PacketNumber // of the next range
+	length uint64       // of the next range, 0: there is none
+	blocks []byte       // behind it
+	size   int          // bytes of a length
+}
+
+// Next returns the next range, and false when there is none.
+func (it *AckRanges) Next() (AckRange, bool) {
+	if it.length == 0 {
+		return AckRange{}, false
+	}
+	r := AckRange{it.top - PacketNumber(it.length) + 1, it.top}
+	top := r.Smallest - 1
+	it.length = 0
+	for len(it.blocks) > it.size {
+		top -= PacketNumber(it.blocks[0])
+		length := blockLength(it.blocks[1:], it.size)
+		it.blocks = it.blocks[1+it.size:]
+		if length > 0 {
+			it.top, it.length = top, length
+			break
+		}
+	}
+	return r, true
+}
+
+// AppendAck appends an ACK frame of at most maxLen bytes with the first of the ranges,
+// as many as fit in that and in the count of blocks, and says how many. Ranges go from
+// high to low with at least one packet between two, all from 1 to MaxPacketNumber: it
+// stops before what is not so. If not even one range can be written, written is 0 and b
+// comes back as it was.
+func AppendAck(b []byte, delay time.Duration, ranges []AckRange, maxLen int) (_ []byte, written int) {
+	if len(ranges) == 0 || ranges[0].Largest > MaxPacketNumber {
+		return b, 0
+	}
+	n, blocks, longest := fitAck(ranges, maxLen)
+	if n == 0 {
+		return b, 0
+	}
+	largest := uint64(ranges[0].Largest)
+	largestCode, lengthCode := sizeCode(largest), sizeCode(longest)
+	size := int(sizes[lengthCode])
+
+	t := byte(AckType) | largestCode<<2 | lengthCode
+	if blocks > 0 {
+		t |= ackBlocks
+	}
+	b = append(b, t)
+	b = appendUintN(b, largest, int(sizes[largestCode]))
+	b = AppendUfloat16(b, delay)
+	if blocks > 0 {
+		b = append(b, byte(blocks))
+	}
+	b = appendUintN(b, ranges[0].length(), size)
+	for i := 1; i < n; i++ {
+		gap := ranges[i].gapBelow(ranges[i-1])
+		for ; gap > 255; gap -= 255 {
+			b = append(b, 255)
+			b = appendUintN(b, 0, size)
+		}
+		b = append(b, byte(gap))
+		b = appendUintN(b, ranges[i].length(), size)
+	}
+	return append(b, 0), n // no timestamps
+}
+
+// fitAck returns how many of the ranges fit, the number of blocks that they take without
+// the first, and the length of the longest.
+func fitAck(ranges []AckRange, maxLen int) (n int, blocks, longest uint64) {
+	fixed := 1 + int(sizes[sizeCode(uint64(ranges[0].Largest))]) + 2 + 1 // type, largest, delay, no timestamps
+	for n < len(ranges) {
+		r := ranges[n]
+		if r.Smallest < 1 || r.Smallest > r.Largest {
+			break
+		}
+		more := blocks
+		if n > 0 {
+			above := ranges[n-1]
+			if r.Largest+1 >= above.Smallest {
+				break
+			}
+			more += (r.gapBelow(above) + 254) / 255
+		}
+		if more > maxAckBlocks {
+			break
+		}
+		length := max(longest, r.length())
+		size := int(sizes[sizeCode(length)])
+		total := fixed + size + int(more)*(1+size)
+		if more > 0 {
+			total++ // count
+		}
+		if total > maxLen {
+			break
+		}
+		n, blocks, longest = n+1, more, length
+	}
+	return n, blocks, longest
+}
+
+// length returns the number of packets in the range.
+func (r AckRange) length() uint64 { return uint64(r.Largest-r.Smallest) + 1 }
+
+// gapBelow returns the number of packets between r and the next range above.
+func (r AckRange) gapBelow(above AckRange) uint64 { return uint64(above.Smallest-r.Largest) - 1 }
+
+// Append appends the frame, without timestamps. AppendAck is the faster way.
+func (f *AckFrame) Append(b []byte, _ *Context) []byte {
+	var all [MaxAckRanges]AckRange
+	ranges := all[:0]
+	for it := f.Ranges(); len(ranges) < len(all); {
+		r, ok := it.Next()
+		if !ok {
+			break
+		}
+		ranges = append(ranges, r)
+	}
+	b, _ = AppendAck(b, f.Delay, ranges, math.MaxInt)
+	return b
+}
+
+// Type returns AckType.
+func (*AckFrame) Type() FrameType { return AckType }
+
+// Retransmittable returns false.
+func (*AckFrame) Retransmittable() bool { return false }
+
+// String returns "ACK 1-17 20-22 delay 25ms", without the delay if there was none.
+func (f *AckFrame) String() string {
+	var ranges []string
+	for it := f.Ranges(); ; {
+		r, ok := it.Next()
+		if !ok {
+			break
+		}
+		ranges = append(ranges, r.String())
+	}
+	slices.Reverse(ranges)
+	s := "ACK " + strings.Join(ranges, " ")
+	switch f.Delay {
+	case 0:
+		return s
+	case InfiniteDelay:
+		return s + " delay infinite"
+	}
+	return s + " delay " + f.Delay.String()
+}
