@@ -95,8 +95,15 @@ func loadWireVectors[T any](t testing.TB, group string) []T {
 	return cases
 }
 
+// checker is what helpers need of *testing.T and *rapid.T.
+type checker interface {
+	Helper()
+	Fatal(...any)
+	Fatalf(string, ...any)
+}
+
 // needCode fails unless err is an *Error with this code; 0 stands for any.
-func needCode(t testing.TB, err error, code uint32) {
+func needCode(t checker, err error, code uint32) {
 	t.Helper()
 	e, ok := err.(*Error)
 	if !ok {
