@@ -2,10 +2,11 @@ package stream
 
 import "slices"
 
-// ChunkSize is the size of the pieces that buffers borrow: a little more than three
-// datagrams' data. Measured per 1310-byte frame, through a SendBuffer and a
-// ReceiveBuffer, chunks of 2 KiB cost a fifth more than 4 KiB and larger ones gain
-// next to nothing, while a stream with a single byte waiting pins a whole chunk.
+// ChunkSize is the size of the pieces that buffers borrow, a little more than three
+// datagrams' data. Measured (BenchmarkBulk: one frame of 1310 bytes from application to
+// application, of which 80 ns are copying), chunks of 2, 4, 8 and 16 KiB cost 133, 117,
+// 106 and 104 ns: more than 4 KiB gains a tenth of very little, while a stream with one
+// byte waiting, and each byte that a peer puts behind a hole, pins a whole chunk.
 const ChunkSize = 4 << 10
 
 // MaxFree is the largest number of unused chunks that a Pool keeps, 16 MiB: about the
