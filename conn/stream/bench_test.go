@@ -47,6 +47,10 @@ func TestBulkDoesNotAllocate(t *testing.T) {
 	if n := testing.AllocsPerRun(1000, b.step); n != 0 {
 		t.Errorf("%v allocations for a frame in order", n)
 	}
+	// Nor does it for a list that creeps on for ever.
+	if n := max(cap(b.send.chunks.items), cap(b.receive.chunks.items)); n > 64 {
+		t.Errorf("the list of some 5 chunks has grown to %d places", n)
+	}
 }
 
 func BenchmarkBulk(b *testing.B) {

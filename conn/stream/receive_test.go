@@ -176,9 +176,13 @@ func TestReceiveBufferAgainstMap(t *testing.T) {
 					m.got, m.dropped = map[uint64]byte{}, true
 				}
 			},
-			"clone": func(*rapid.T) { // go on with the clone, and let others write over the chunks of r
+			"clone": func(*rapid.T) { // go on with the clone, and spoil all that r had
 				c := r.Clone()
 				chunks += c.chunks.len()
+				if n := int(m.highest - m.read); n > 0 {
+					r.Insert(p, m.read+uint64(n/2), fragment(n/2), false)
+					r.Insert(p, m.read, fragment(n), false)
+				}
 				r.Reset(p)
 				for _, c := range p.free {
 					clear(c[:])

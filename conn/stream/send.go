@@ -104,7 +104,7 @@ func (s *SendBuffer) Next(max int, window uint64) (offset uint64, n int, fin, re
 	case len(s.lost) > 0:
 		first := s.lost[0]
 		size := min(room, first.end-first.start)
-		return first.start, int(size), finWanted && size > 0 && first.start+size == s.end, true, size > 0
+		return first.start, int(size), finWanted && first.start+size == s.end, true, size > 0
 	case s.fin == finLost:
 		return s.end, 0, true, true, true
 	}

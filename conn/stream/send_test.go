@@ -274,9 +274,10 @@ func TestSendBufferAgainstFlags(t *testing.T) {
 				s.Reset(p)
 				m.drop()
 			},
-			"clone": func(*rapid.T) { // go on with the clone, and let others write over the chunks of s
+			"clone": func(*rapid.T) { // go on with the clone, and spoil all that s had
 				c := s.Clone()
 				chunks += c.chunks.len()
+				s.Acked(p, 0, m.sent, true)
 				s.Reset(p)
 				for _, c := range p.free {
 					clear(c[:])
