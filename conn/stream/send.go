@@ -79,7 +79,7 @@ func (s *SendBuffer) FinSent() bool { return s.fin >= finSent && s.fin <= finAck
 func (s *SendBuffer) FinAcked() bool { return s.fin == finAcked }
 
 // AllAcked reports whether everything written and the FIN were acknowledged, so that
-// the buffer is done. It is never true of a buffer that was reset before that.
+// the buffer is done. It is never true after Reset.
 func (s *SendBuffer) AllAcked() bool { return s.fin == finAcked && s.acked == s.end }
 
 // HasLost reports whether bytes or the FIN are to be sent again.
