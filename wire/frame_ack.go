@@ -47,9 +47,12 @@ type AckFrame struct {
 	Largest PacketNumber  // acknowledged
 	Delay   time.Duration // from its arrival to the ACK, in microseconds; InfiniteDelay: unknown
 
-	first  uint64 // length of the range that ends at Largest
-	blocks []byte // gaps and lengths, as in the packet
-	size   int    // bytes of a length
+	// blocks are the gaps and lengths as in the packet. So that the first length has a gap
+	// like the others, the byte before it, whatever it is, belongs to them, and above is
+	// as far above Largest as that byte says.
+	blocks []byte
+	above  PacketNumber
+	size   int // bytes of a length
 }
 
 // NewAckFrame returns a frame with the ranges, given from high to low with at least one
@@ -77,53 +80,53 @@ func (f *AckFrame) parse(b []byte, pos int) (end int, err error) {
 	}
 	f.Largest = PacketNumber(uintN(b[p:], largestLen))
 	f.Delay = DecodeUfloat16(binary.BigEndian.Uint16(b[p+largestLen:]))
-	f.first = uintN(b[first:], f.size)
-	if f.first == 0 || f.first > uint64(f.Largest) {
-		return 0, fail(InvalidAckData, first, "first ACK range empty or below packet 1")
-	}
-
-	p = first + f.size
-	f.blocks = nil
+	f.above = f.Largest + PacketNumber(b[first-1])
+	end = first + f.size
 	if t&ackBlocks != 0 {
 		count := int(b[first-1])
 		if count == 0 {
 			return 0, fail(InvalidAckData, first-1, "ACK without the blocks that it announces")
 		}
-		end := p + count*(1+f.size)
+		end += count * (1 + f.size)
 		if len(b) < end {
-			return 0, fail(InvalidAckData, p, "ACK blocks cut")
+			return 0, fail(InvalidAckData, first+f.size, "ACK blocks cut")
 		}
-		f.blocks = b[p:end:end]
-		if bad := f.checkBlocks(); bad >= 0 {
-			return 0, fail(InvalidAckData, p+bad, "ACK block without gap or below packet 1")
-		}
-		p = end
 	}
-	return skipTimestamps(b, p)
+	f.blocks = b[first-1 : end : end]
+	if bad := f.checkBlocks(); bad >= 0 {
+		return 0, fail(InvalidAckData, first-1+bad, "ACK block empty or below packet 1")
+	}
+	return skipTimestamps(b, end)
 }
 
 // checkBlocks returns where among the blocks the first wrong one begins, or -1.
 func (f *AckFrame) checkBlocks() int {
-	// smallest is that of the range before; fillers at the end may take it below 0.
-	smallest := int64(f.Largest) - int64(f.first) + 1
-	step := 1 + f.size
-	for i := 0; i < len(f.blocks); i += step {
-		gap := int64(f.blocks[i])
-		length := int64(blockLength(f.blocks[i+1:], f.size))
-		smallest -= gap + length
-		if gap == 0 || length > 0 && smallest < 1 {
+	b := f.blocks
+	if f.size == 1 && b[1] > 0 {
+		// In the usual case all blocks together stay above packet 0, and so does each.
+		// The first gap is none, and may be 0.
+		used := uint64(b[0]) + uint64(b[1])
+		rest := b[2:]
+		for len(rest) >= 2 && rest[0] > 0 {
+			used += uint64(rest[0]) + uint64(rest[1])
+			rest = rest[2:]
+		}
+		if len(rest) == 0 && used <= uint64(f.above) {
+			return -1
+		}
+	}
+	below := int64(f.above) // the next range ends at it less the gap
+	for i := 0; i < len(b); i += 1 + f.size {
+		gap, length := int64(b[i]), int64(uintN(b[i+1:], f.size))
+		below -= gap + length
+		switch {
+		case i == 0 && length == 0, i > 0 && gap == 0:
+			return i
+		case length > 0 && below < 0: // fillers at the end may go below packet 1
 			return i
 		}
 	}
 	return -1
-}
-
-// blockLength is uintN with a short way for the usual size.
-func blockLength(b []byte, size int) uint64 {
-	if size == 1 {
-		return uint64(b[0])
-	}
-	return uintN(b, size)
 }
 
 // skipTimestamps returns where the timestamps end whose count is at p.
@@ -143,37 +146,44 @@ func skipTimestamps(b []byte, p int) (end int, err error) {
 	return end, nil
 }
 
-// Ranges returns a cursor over the ranges. It reads from the packet, which it aliases.
-func (f *AckFrame) Ranges() AckRanges {
-	return AckRanges{top: f.Largest, length: f.first, blocks: f.blocks, size: f.size}
-}
+// Ranges returns a cursor over the ranges, valid as long as the frame.
+//
+//	it := f.Ranges() // outside of the loop, or each round copies it
+//	for r, ok := it.Next(); ok; r, ok = it.Next() { … }
+func (f *AckFrame) Ranges() AckRanges { return AckRanges{frame: f, below: f.above} }
 
-// AckRanges is a cursor over the ranges of an ACK frame, from high to low.
+// AckRanges is a cursor over the ranges of an ACK frame, from high to low. It comes from
+// AckFrame.Ranges.
 type AckRanges struct {
-	top    PacketNumber // of the next range
-	length uint64       // of the next range, 0: there is none
-	blocks []byte       // behind it
-	size   int          // bytes of a length
+	frame *AckFrame
+	pos   int          // of the next block
+	below PacketNumber // the next range ends at it less the next gap
 }
 
 // Next returns the next range, and false when there is none.
 func (it *AckRanges) Next() (AckRange, bool) {
-	if it.length == 0 {
-		return AckRange{}, false
+	b, p := it.frame.blocks, it.pos
+	if it.frame.size == 1 && p < len(b) && b[p+1] > 0 { // the usual case
+		top := it.below - PacketNumber(b[p])
+		it.below, it.pos = top-PacketNumber(b[p+1]), p+2
+		return AckRange{it.below + 1, top}, true
 	}
-	r := AckRange{it.top - PacketNumber(it.length) + 1, it.top}
-	top := r.Smallest - 1
-	it.length = 0
-	for len(it.blocks) > it.size {
-		top -= PacketNumber(it.blocks[0])
-		length := blockLength(it.blocks[1:], it.size)
-		it.blocks = it.blocks[1+it.size:]
+	return it.slow()
+}
+
+// slow is Next for every case.
+func (it *AckRanges) slow() (AckRange, bool) {
+	b, size := it.frame.blocks, it.frame.size
+	for p := it.pos; p < len(b); {
+		top := it.below - PacketNumber(b[p])
+		length := PacketNumber(uintN(b[p+1:], size))
+		p += 1 + size
+		it.below, it.pos = top-length, p
 		if length > 0 {
-			it.top, it.length = top, length
-			break
+			return AckRange{it.below + 1, top}, true
 		}
 	}
-	return r, true
+	return AckRange{}, false
 }
 
 // AppendAck appends an ACK frame of at most maxLen bytes with the first of the ranges,
@@ -260,11 +270,8 @@ func (r AckRange) gapBelow(above AckRange) uint64 { return uint64(above.Smallest
 func (f *AckFrame) Append(b []byte, _ *Context) []byte {
 	var all [MaxAckRanges]AckRange
 	ranges := all[:0]
-	for it := f.Ranges(); len(ranges) < len(all); {
-		r, ok := it.Next()
-		if !ok {
-			break
-		}
+	it := f.Ranges()
+	for r, ok := it.Next(); ok; r, ok = it.Next() {
 		ranges = append(ranges, r)
 	}
 	b, _ = AppendAck(b, f.Delay, ranges, math.MaxInt)
@@ -280,11 +287,8 @@ func (*AckFrame) Retransmittable() bool { return false }
 // String returns "ACK 1-17 20-22 delay 25ms", without the delay if there was none.
 func (f *AckFrame) String() string {
 	var ranges []string
-	for it := f.Ranges(); ; {
-		r, ok := it.Next()
-		if !ok {
-			break
-		}
+	it := f.Ranges()
+	for r, ok := it.Next(); ok; r, ok = it.Next() {
 		ranges = append(ranges, r.String())
 	}
 	slices.Reverse(ranges)
