@@ -43,6 +43,13 @@ func NewReceiveWindow(window, max uint64) ReceiveWindow {
 	}
 }
 
+// StartAt makes a window that was not used yet begin at offset: all before it counts as
+// received and consumed.
+func (w *ReceiveWindow) StartAt(offset uint64) {
+	w.consumed, w.received = offset, offset
+	w.limit = min(offset+w.window, wire.MaxByteOffset)
+}
+
 // Receive notes that data up to offset end arrived and returns how much of it is
 // new: a stream's new bytes count against the connection's window too. For the
 // connection, end is the sum over its counted streams, Received() plus the fresh bytes
@@ -89,6 +96,18 @@ func (w *ReceiveWindow) Update(now gquic.Instant, smoothed time.Duration) (limit
 	w.lastUpdate = now
 	w.limit = min(w.consumed+w.window, wire.MaxByteOffset)
 	return w.limit, true
+}
+
+// Grant raises the limit by whatever was consumed since it was set, however little, and
+// reports whether it rose: the answer to a BLOCKED, which heals a lost WINDOW_UPDATE
+// (reference: connection, section 14.5). If nothing was consumed, nothing is granted.
+func (w *ReceiveWindow) Grant() bool {
+	limit := min(w.consumed+w.window, wire.MaxByteOffset)
+	if limit <= w.limit {
+		return false
+	}
+	w.limit = limit
+	return true
 }
 
 // EnsureAtLeast grows the window to at least window, as far as its maximum allows. It

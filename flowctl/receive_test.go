@@ -313,3 +313,32 @@ func TestReceiveWindowAgainstItsHistory(t *testing.T) {
 		})
 	})
 }
+
+func TestGrantGivesWhatWasConsumed(t *testing.T) {
+	w := NewReceiveWindow(20000, 20000)
+	w.Receive(20000)
+	if w.Grant() {
+		t.Fatal("granted credit although nothing was consumed")
+	}
+	w.Consume(100)
+	if _, due := w.Update(0, 0); due {
+		t.Fatal("an update was due after 100 of 20000 bytes")
+	}
+	if !w.Grant() || w.Limit() != 20100 {
+		t.Fatalf("limit %d after 100 consumed bytes were granted, want 20100", w.Limit())
+	}
+	if w.Grant() {
+		t.Fatal("granted the same bytes twice")
+	}
+}
+
+func TestStartAt(t *testing.T) {
+	w := NewReceiveWindow(20000, 20000)
+	w.StartAt(1024)
+	if fresh, err := w.Receive(2048); err != nil || fresh != 1024 {
+		t.Fatalf("Receive(2048) = %d, %v; want 1024 fresh bytes", fresh, err)
+	}
+	if _, err := w.Receive(21025); err == nil {
+		t.Fatal("a byte past the limit was accepted")
+	}
+}

@@ -36,6 +36,11 @@ type ReceiveBuffer struct {
 	dropped bool     // Reset: data is checked, and not kept
 }
 
+// StartAt makes an empty buffer begin at offset, as if all before it had been read.
+func (r *ReceiveBuffer) StartAt(offset uint64) {
+	r.read, r.ready, r.highest = offset, offset, offset
+}
+
 // Insert adds the data of a STREAM frame, copying what is new of it. fin says that the
 // stream ends behind it. The caller has checked flow control. Errors are *Error, and
 // change nothing: a final offset that conflicts with another or with data received, data
@@ -111,6 +116,16 @@ func (r *ReceiveBuffer) Readable() int { return int(r.ready - r.read) }
 // are readable. They belong to the buffer and are valid until its next call. Discard
 // takes them out.
 func (r *ReceiveBuffer) Peek() []byte { return r.chunks.view(r.read, r.ready) }
+
+// AppendReadable appends all readable bytes to b, also across chunks, and leaves them.
+func (r *ReceiveBuffer) AppendReadable(b []byte) []byte {
+	for at := r.read; at < r.ready; {
+		view := r.chunks.view(at, r.ready)
+		b = append(b, view...)
+		at += uint64(len(view))
+	}
+	return b
+}
 
 // Discard takes n bytes out, at most Readable(), which thereby count as read.
 func (r *ReceiveBuffer) Discard(p *Pool, n int) {

@@ -41,6 +41,12 @@ const (
 	finNever                 // the stream was reset: there will be none
 )
 
+// StartAt makes an empty buffer begin at offset, as if all before it had been
+// acknowledged.
+func (s *SendBuffer) StartAt(offset uint64) {
+	s.acked, s.sent, s.end = offset, offset, offset
+}
+
 // Write adds b to the stream, copying it. The caller limits what it lets the application
 // write by Buffered and looks at Closed: after Close or Reset nothing is added.
 func (s *SendBuffer) Write(p *Pool, b []byte) {
@@ -84,6 +90,9 @@ func (s *SendBuffer) AllAcked() bool { return s.fin == finAcked && s.acked == s.
 
 // HasLost reports whether bytes or the FIN are to be sent again.
 func (s *SendBuffer) HasLost() bool { return len(s.lost) > 0 || s.fin == finLost }
+
+// HasNewData reports whether there are bytes that were never sent.
+func (s *SendBuffer) HasNewData() bool { return s.sent < s.end }
 
 // HasNew reports whether there is something never sent: bytes, which need window, or
 // the FIN.
