@@ -24,12 +24,12 @@ type draws struct {
 // A recording holds what a recorded peer drew or decided, so that tests can have a
 // machine do the same again. It is nil outside of them.
 type recording struct {
-	drawn       map[string][][]byte // by purpose; the last one stands for all later ones
-	hellos      [][]byte            // a client's CHLOs
-	tokens      [][]byte            // a server's tokens, in order
-	acceptToken bool                // any token, or none, is good
-	configs     []*hostConfig       // a server's, the primary one last
-	visit       func(row int)       // told of each row of the table that is taken
+	drawn     map[string][][]byte // by purpose; the last one stands for all later ones
+	hellos    [][]byte            // a client's CHLOs
+	tokens    [][]byte            // a server's tokens, in order
+	goodToken func([]byte) bool   // a server's view of a client's token
+	configs   []*hostConfig       // a server's, the primary one last
+	visit     func(row int)       // told of each row of the table that is taken
 }
 
 func (d *draws) fill(b []byte, purpose string, count uint32) {

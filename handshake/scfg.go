@@ -52,6 +52,11 @@ func ParseServerConfig(b []byte) (*ServerConfig, error) {
 	if c.pubs, ok = publicValues(&m, len(c.kexs)); !ok {
 		return nil, badParameter("server config whose public values do not fit its key exchanges")
 	}
+	for i, k := range c.kexs {
+		if size := publicSize(k); size != 0 && len(c.pubs[i]) != size {
+			return nil, badParameter("server config whose public value has the wrong length")
+		}
+	}
 	if orbit, ok := m.Get(ORBT); !ok || len(orbit) != len(c.orbit) {
 		return nil, fault(wire.CryptoMessageParameterNotFound, "server config without an orbit of 8 bytes")
 	} else {
@@ -125,6 +130,18 @@ func publicValues(m *Message, n int) ([][]byte, bool) {
 		b = b[size:]
 	}
 	return list, len(b) == 0 && len(list) == n
+}
+
+// publicSize is the length of a public value, 0 for a method that we do not know
+// (reference: handshake, section 8).
+func publicSize(kex Tag) int {
+	switch kex {
+	case C255:
+		return 32
+	case P256:
+		return 65
+	}
+	return 0
 }
 
 // A hostConfig is a server config with its private half.

@@ -86,7 +86,7 @@ func (s *Server) judge(ev *serverEvent) {
 	m, h := ev.message, &ev.hello
 	stk, _ := m.Get(STK)
 	_, bad := s.host.openToken(stk, s.start.ClientAddr, ev.wall)
-	if s.draws.recorded != nil && s.draws.recorded.acceptToken {
+	if r := s.draws.recorded; r != nil && r.goodToken != nil && r.goodToken(stk) {
 		bad = 0
 	}
 	s.tokenValid = s.tokenValid || bad == 0
@@ -96,14 +96,14 @@ func (s *Server) judge(ev *serverEvent) {
 	nonce, hasNonce := m.Get(NONC)
 	if !hasID || !hasNonce {
 		h.reasons = append(h.reasons, ReasonInchoate)
-		return
-	}
-	if h.known = s.host.configByID(id, ev.wall); h.known == nil {
+	} else if h.known = s.host.configByID(id, ev.wall); h.known == nil {
 		h.reasons = append(h.reasons, ReasonUnknownConfig)
-		return
 	}
 	if bad != 0 {
 		h.reasons = append(h.reasons, bad)
+	}
+	if h.known == nil {
+		return // the rest is judged when it counts
 	}
 	leaf, _, err := m.Uint64(XLCT) // 0 if missing
 	if err != nil || leaf != CertHash(s.host.certs[h.certificate].Chain[0]) {

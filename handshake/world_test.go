@@ -67,12 +67,12 @@ type carried struct {
 	data  []byte
 }
 
-const testWall = 1_700_000_000
+const worldWall = 1_700_000_000
 
 func newWorld(t testing.TB) *world {
 	id := testIdentity(t, "P-256")
 	return &world{
-		t: t, wall: testWall, addr: netip.MustParseAddr("192.0.2.1"), version: 0x51303433,
+		t: t, wall: worldWall, addr: netip.MustParseAddr("192.0.2.1"), version: 0x51303433,
 		datagram:   1350,
 		hostConfig: HostConfig{Certificates: []Certificate{id.certificate}, Secret: [32]byte{1}},
 		clientConf: ClientConfig{Roots: id.roots},
@@ -384,7 +384,7 @@ func testIdentity(t testing.TB, kind string) identity {
 	template := func(name string, ca bool) *x509.Certificate {
 		c := &x509.Certificate{
 			SerialNumber: big.NewInt(int64(len(identities)*10 + 1)), Subject: pkix.Name{CommonName: name},
-			NotBefore: time.Unix(testWall-1e6, 0), NotAfter: time.Unix(testWall+1e8, 0),
+			NotBefore: time.Unix(worldWall-1e6, 0), NotAfter: time.Unix(worldWall+1e8, 0),
 			BasicConstraintsValid: true, IsCA: ca,
 		}
 		if ca {
