@@ -1,0 +1,188 @@
+package conn
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"example.com/gquic"
+	"example.com/gquic/conn/ack"
+	"example.com/gquic/conn/congestion"
+	"example.com/gquic/handshake"
+	"example.com/gquic/wire"
+)
+
+// Limits and defaults of an endpoint, with the reason for each.
+const (
+	// DefaultDatagramSize is the largest UDP payload sent, in bytes: what Chromium
+	// sends, and what every known peer accepts.
+	DefaultDatagramSize = 1350
+	// MinDatagramSize is the least that a CHLO of 1024 bytes in a datagram of 1200 needs.
+	MinDatagramSize = 1200
+	// MaxDatagramSize is the largest UDP payload sent or accepted: Chromium closes a
+	// connection whose peer sends more (reference: live checks).
+	MaxDatagramSize = 1452
+
+	DefaultIdleTimeout      = 30 * time.Second // what Chrome, quic-go and lsquic offer
+	DefaultHandshakeTimeout = 10 * time.Second // all peers
+	MaxIdleTimeout          = 600 * time.Second
+
+	DefaultMaxStreams          = 100     // all peers
+	DefaultStreamWindow        = 1 << 18 // 256 KiB at first; tuning doubles it on fast paths
+	DefaultMaxStreamWindow     = 6 << 20 // Chrome's client
+	DefaultConnectionWindow    = 3 << 17 // 1.5 stream windows
+	DefaultMaxConnectionWindow = 15 << 20
+	DefaultSendBuffer          = 1 << 20 // bytes one stream takes ahead of the acknowledgements
+
+	// DefaultMaxConnections bounds what one endpoint holds, half-open ones included.
+	DefaultMaxConnections = 1 << 20
+	// DefaultMaxHalfOpen is how many clients without a valid token may have state at
+	// the server at once; beyond it they get stateless answers. Each holds at most
+	// HalfOpenBytes and is gone after the handshake timeout.
+	DefaultMaxHalfOpen = 4096
+	// HalfOpenBytes is what one half-open connection may hold: its machines, one
+	// crypto buffer of a message's size each way, and the packets kept for later keys.
+	HalfOpenBytes = 64 << 10
+
+	// DefaultTimeWait is how long a closed connection's ID is remembered, and
+	// DefaultMaxTimeWait how many (the oldest give way). Chromium keeps 200 s.
+	DefaultTimeWait    = 200 * time.Second
+	DefaultMaxTimeWait = 1 << 16
+
+	// MaxKeptPackets is how many packets a connection keeps until their keys arrive;
+	// Chromium and quic-go keep 10.
+	MaxKeptPackets = 10
+)
+
+// Config is what an endpoint is made from. It is read once by [NewEndpoint] and
+// must not change afterwards. The zero value of every field but Wall has a meaning.
+type Config struct {
+	// Versions the endpoint speaks, preferred first. Nil: Q043, Q044 (a Q044 offer is
+	// met with silence by some deployed servers, a Q043 offer by none).
+	Versions []wire.Version
+
+	// Seed is the only source of randomness. Endpoints with equal seeds, configurations
+	// and inputs give equal bytes, so give each a seed of its own from a secure source.
+	Seed [32]byte
+
+	// Wall tells the wall time, in Unix seconds, at an instant. It is used for server
+	// configs, tokens, client nonces and certificates, never for a timer. Required.
+	Wall func(gquic.Instant) int64
+
+	Client *handshake.ClientConfig // nil: the endpoint cannot dial
+	Server *handshake.HostConfig   // nil: the endpoint accepts no connections
+
+	IdleTimeout      time.Duration // offered; the smaller offer of both sides holds. Zero: 30 s
+	HandshakeTimeout time.Duration // zero: 10 s
+	KeepAlive        time.Duration // PING after this much silence while streams are open. Zero: never
+	SilentClose      bool          // propose that an idle timeout sends no CONNECTION_CLOSE
+
+	MaxStreams          uint32 // streams the peer may have open at once. Zero: 100
+	StreamWindow        uint32 // bytes a peer may send on a stream at first. Zero: 256 KiB
+	MaxStreamWindow     uint32 // tuning never opens more. Zero: 6 MiB, or StreamWindow if larger
+	ConnectionWindow    uint32 // the same for all streams together. Zero: 384 KiB
+	MaxConnectionWindow uint32 // zero: 15 MiB, or ConnectionWindow if larger
+	SendBuffer          int    // bytes a stream accepts beyond what is acknowledged. Zero: 1 MiB
+
+	DatagramSize int // UDP payload of a full packet, 1200 to 1452. Zero: 1350
+
+	Congestion congestion.Algorithm // zero: Cubic. A client's options may ask a server for another
+	AckMode    ack.Mode             // zero: every second packet
+	Options    []handshake.Tag      // connection options a client offers (COPT)
+
+	// OmitConnectionID makes a client ask its server to leave the connection ID out of
+	// packets (TCID = 0). Such a connection is found by the server's address.
+	OmitConnectionID bool
+
+	MaxConnections  int // zero: DefaultMaxConnections
+	MaxHalfOpen     int // zero: DefaultMaxHalfOpen
+	AlwaysStateless bool
+	// AlwaysStateless: clients without a valid token never get state, only small
+	// stateless answers that cost them one more round trip.
+
+	// Trace, if not nil, is shown every packet that is built or opened, in plaintext. It
+	// must not call the endpoint. It is output only: nothing depends on it.
+	Trace func(*PacketTrace)
+
+	TimeWait    time.Duration // zero: 200 s
+	MaxTimeWait int           // zero: 65536
+}
+
+// withDefaults returns c with every zero value replaced, or what is wrong with it.
+func (c Config) withDefaults() (Config, error) {
+	if c.Wall == nil {
+		return c, errors.New("conn: Config.Wall is nil: an endpoint needs to be told the wall time")
+	}
+	if len(c.Versions) == 0 {
+		c.Versions = []wire.Version{wire.Q043, wire.Q044}
+	}
+	for i, v := range c.Versions {
+		if !v.Supported() {
+			return c, fmt.Errorf("conn: Config.Versions: %v is not supported", v)
+		}
+		for _, w := range c.Versions[:i] {
+			if v == w {
+				return c, fmt.Errorf("conn: Config.Versions: %v twice", v)
+			}
+		}
+	}
+	setDefault(&c.IdleTimeout, DefaultIdleTimeout)
+	setDefault(&c.HandshakeTimeout, DefaultHandshakeTimeout)
+	setDefault(&c.MaxStreams, DefaultMaxStreams)
+	setDefault(&c.StreamWindow, DefaultStreamWindow)
+	setDefault(&c.MaxStreamWindow, max(DefaultMaxStreamWindow, c.StreamWindow))
+	setDefault(&c.ConnectionWindow, max(DefaultConnectionWindow, c.StreamWindow/2*3))
+	setDefault(&c.MaxConnectionWindow, max(DefaultMaxConnectionWindow, c.ConnectionWindow))
+	setDefault(&c.SendBuffer, DefaultSendBuffer)
+	setDefault(&c.DatagramSize, DefaultDatagramSize)
+	setDefault(&c.MaxConnections, DefaultMaxConnections)
+	setDefault(&c.MaxHalfOpen, DefaultMaxHalfOpen)
+	setDefault(&c.TimeWait, DefaultTimeWait)
+	setDefault(&c.MaxTimeWait, DefaultMaxTimeWait)
+	for _, check := range []struct {
+		name           string
+		value, low, up int64
+	}{
+		{"IdleTimeout (seconds)", int64(c.IdleTimeout / time.Second), 1, int64(MaxIdleTimeout / time.Second)},
+		{"HandshakeTimeout (ms)", c.HandshakeTimeout.Milliseconds(), 1, MaxIdleTimeout.Milliseconds()},
+		{"StreamWindow", int64(c.StreamWindow), 16384, 1<<32 - 1},
+		{"MaxStreamWindow", int64(c.MaxStreamWindow), int64(c.StreamWindow), 1<<32 - 1},
+		{"ConnectionWindow", int64(c.ConnectionWindow), 16384, 1<<32 - 1},
+		{"MaxConnectionWindow", int64(c.MaxConnectionWindow), int64(c.ConnectionWindow), 1<<32 - 1},
+		{"SendBuffer", int64(c.SendBuffer), 1, 1 << 40},
+		{"DatagramSize", int64(c.DatagramSize), MinDatagramSize, MaxDatagramSize},
+		{"MaxStreams", int64(c.MaxStreams), 1, 1 << 20},
+		{"MaxConnections", int64(c.MaxConnections), 1, 1<<31 - 1},
+		{"MaxHalfOpen", int64(c.MaxHalfOpen), 1, 1<<31 - 1},
+		{"TimeWait (ms)", c.TimeWait.Milliseconds(), 1, int64(time.Hour / time.Millisecond)},
+		{"MaxTimeWait", int64(c.MaxTimeWait), 1, 1 << 24},
+	} {
+		if check.value < check.low || check.value > check.up {
+			return c, fmt.Errorf("conn: Config.%s is %d, want %d to %d", check.name, check.value, check.low, check.up)
+		}
+	}
+	return c, nil
+}
+
+func setDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+// params are the transport parameters that a connection of this endpoint states.
+func (c *Config) params(client bool) handshake.Params {
+	p := handshake.Params{
+		IdleTimeout:      c.IdleTimeout,
+		MaxStreams:       c.MaxStreams,
+		StreamWindow:     c.StreamWindow,
+		ConnectionWindow: c.ConnectionWindow,
+		SilentClose:      c.SilentClose,
+	}
+	if client {
+		p.Options = c.Options
+		p.OmitConnectionID = c.OmitConnectionID
+	}
+	return p
+}

@@ -1,0 +1,49 @@
+package conn
+
+// A queue is a first-in-first-out ring that grows by doubling and is given back
+// when it is empty and large. The zero queue is ready.
+type queue[T any] struct {
+	ring []T // its length is a power of two, or zero
+	head int
+	n    int
+}
+
+// keepQueue is the largest empty ring that a queue holds on to, in entries.
+const keepQueue = 64
+
+func (q *queue[T]) len() int { return q.n }
+
+func (q *queue[T]) push(v T) {
+	if q.n == len(q.ring) {
+		grown := make([]T, max(8, 2*q.n))
+		for i := range q.n {
+			grown[i] = *q.at(i)
+		}
+		q.ring, q.head = grown, 0
+	}
+	q.n++
+	*q.at(q.n - 1) = v
+}
+
+// at returns the i-th entry from the front.
+func (q *queue[T]) at(i int) *T { return &q.ring[(q.head+i)&(len(q.ring)-1)] }
+
+func (q *queue[T]) pop() (v T, ok bool) {
+	if q.n == 0 {
+		return v, false
+	}
+	front := q.at(0)
+	v, *front = *front, v
+	q.head = (q.head + 1) & (len(q.ring) - 1)
+	q.n--
+	if q.n == 0 && len(q.ring) > keepQueue {
+		q.ring, q.head = nil, 0
+	}
+	return v, true
+}
+
+func (q *queue[T]) clone() queue[T] {
+	c := *q
+	c.ring = append([]T(nil), q.ring...)
+	return c
+}

@@ -1,0 +1,76 @@
+package conn
+
+import (
+	"net/netip"
+	"slices"
+
+	"example.com/gquic"
+)
+
+// A Transmit says where the bytes that AppendTransmit appended go.
+type Transmit struct {
+	From    netip.AddrPort // the local address to send from; zero: any
+	To      netip.AddrPort
+	Segment int   // > 0: the bytes are several datagrams of this size, of which only the last may be shorter
+	ECN     uint8 // to set in the IP header
+	Conn    Handle
+}
+
+// AppendTransmit appends what is to be sent next to b: up to maxDatagrams datagrams to
+// one destination, all of the same size but the last (ready for segmentation offload).
+// It returns false, and b as it was, when there is nothing to send now; until then,
+// call it again. It allocates only if b lacks the capacity.
+func (e *Endpoint) AppendTransmit(now gquic.Instant, b []byte, maxDatagrams int) ([]byte, Transmit, bool) {
+	e.advance(now)
+	if r, ok := e.replies.pop(); ok {
+		return append(b, r.payload...), Transmit{From: r.from, To: r.to}, true
+	}
+	for e.ready.len() > 0 {
+		c := e.slots[*e.ready.at(0)].conn
+		before := len(b)
+		if c != nil {
+			var t Transmit
+			b, t = c.appendDatagrams(b, max(1, maxDatagrams))
+			if len(b) > before {
+				// To the end of the queue, so that connections take turns.
+				i, _ := e.ready.pop()
+				e.ready.push(i)
+				if c.inSlot() {
+					e.schedule(c)
+				}
+				return b, t, true
+			}
+		}
+		e.ready.pop()
+		if c != nil {
+			c.queued = false
+			c.fired = false
+			if c.inSlot() {
+				e.schedule(c)
+			}
+		}
+	}
+	return b, Transmit{}, false
+}
+
+// appendDatagrams appends up to limit datagrams of one size.
+func (c *Conn) appendDatagrams(b []byte, limit int) ([]byte, Transmit) {
+	t := Transmit{From: c.local, To: c.remote, Conn: c.handle}
+	full := c.datagramSize
+	b = slices.Grow(b, min(limit, 4)*full)
+	for n := 0; n < limit; n++ {
+		before := len(b)
+		b = c.appendPacket(b, full)
+		size := len(b) - before
+		if size == 0 {
+			break
+		}
+		if n > 0 {
+			t.Segment = full
+		}
+		if size < full {
+			break
+		}
+	}
+	return b, t
+}
