@@ -226,13 +226,12 @@ func TestAEADAllocations(t *testing.T) {
 	for name, a := range allAEADs(t) {
 		s := new(Scratch)
 		buf, dst := make([]byte, 1350), make([]byte, 0, 1350)
-		sealed := a.Seal(s, buf[:1350-a.Overhead()+a.Prefix()], 20, 1)
 		if n := testing.AllocsPerRun(100, func() {
 			a.Seal(s, buf[:1350-a.Overhead()+a.Prefix()], 20, 1)
 		}); n != 0 {
 			t.Errorf("%s: Seal: %v allocations", name, n)
 		}
-		sealed = a.Seal(s, buf[:1350-a.Overhead()+a.Prefix()], 20, 1)
+		sealed := a.Seal(s, buf[:1350-a.Overhead()+a.Prefix()], 20, 1)
 		if n := testing.AllocsPerRun(100, func() {
 			if _, err := a.Open(s, dst, sealed, 20, 1); err != nil {
 				t.Fatal(err)
