@@ -196,6 +196,22 @@ func packed(length uint32, stream []byte) []byte {
 	return append(binary.LittleEndian.AppendUint32([]byte{entryCompressed, entryEnd}, length), stream...)
 }
 
+// A truthful stream of 128 KiB is taken, one of a byte more is not.
+func TestDecompressLimit(t *testing.T) {
+	for _, size := range []uint32{131072, 131073} {
+		plain := append(binary.LittleEndian.AppendUint32(nil, size-4), make([]byte, size-4)...)
+		stream, err := deflate(nil, plain, certDictionary)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := DecompressChain(packed(size, stream), nil); size == 131072 && err != nil {
+			t.Error(err)
+		} else if size > 131072 {
+			needCode(t, err, 34)
+		}
+	}
+}
+
 // A small stream that inflates to much more than it says, or says much, takes no more
 // memory than what the limit allows.
 func TestDecompressBomb(t *testing.T) {
