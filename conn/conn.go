@@ -55,6 +55,7 @@ type Conn struct {
 	seal       [handshake.Levels]handshake.AEAD
 	open       [handshake.Levels]handshake.AEAD
 	confirmed  bool // both sides have the forward-secure keys
+	secured    bool // the peer acknowledged a forward-secure packet
 	crypto     cryptoStream
 	resumption *handshake.Resumption
 	peerChain  [][]byte

@@ -295,10 +295,6 @@ func (c *Conn) established() {
 		c.detector.HandshakeConfirmed()
 		c.crypto.send.Acked(c.pool(), 0, int(c.crypto.send.SentEnd()), false)
 		c.abandon(handshake.LevelNull, false)
-		if !c.hs.initialAck {
-			// Some servers never read the initial level (reference: live checks).
-			c.abandon(handshake.LevelInitial, true)
-		}
 		c.acks.DueNow()
 		c.ping.Set() // so that the server proves in turn that it has our packets
 	}
@@ -321,8 +317,12 @@ func (c *Conn) confirm() {
 }
 
 // finishHandshake: the server has acknowledged a client's forward-secure packet, so
-// nothing of the handshake will be needed again.
+// nothing of the handshake will be needed again. Some servers never read the initial
+// level (reference: live checks): what was sent there goes again.
 func (c *Conn) finishHandshake() {
+	if !c.hs.initialAck {
+		c.abandon(handshake.LevelInitial, true)
+	}
 	c.seal[handshake.LevelNull], c.seal[handshake.LevelInitial] = nil, nil
 	c.open[handshake.LevelNull], c.open[handshake.LevelInitial] = nil, nil
 	c.crypto.levels = nil

@@ -96,19 +96,20 @@ func (c *Conn) apply(r *recovery.Report) {
 		c.acks.Forget(r.AckedAck + 1)
 	}
 	c.releaseFrames()
+	if c.secured && c.hs != nil && c.side == wire.Client {
+		c.finishHandshake()
+	}
 }
 
 // noteAckedLevel draws conclusions for the handshake from the level of a packet that
 // the peer acknowledged.
 func (c *Conn) noteAckedLevel(level handshake.Level) {
-	if c.hs == nil || c.side == wire.Server {
-		return
-	}
-	switch level {
-	case handshake.LevelInitial:
+	switch {
+	case c.hs == nil:
+	case level == handshake.LevelInitial:
 		c.hs.initialAck = true
-	case handshake.LevelForwardSecure:
-		c.finishHandshake()
+	case level == handshake.LevelForwardSecure:
+		c.secured = true
 	}
 }
 
