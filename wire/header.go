@@ -157,9 +157,9 @@ func (h *Header) Append(b []byte, sender Perspective) []byte {
 
 // String describes the header in one line, such as
 //
-//	public Q043 04e51d3a0744d75e pkt 1 (2 bytes)
-//	long Handshake Q044 04e51d3a0744d75e pkt 2 (4 bytes)
-//	short pkt 17 (2 bytes)
+//	public Q043 04e51d3a0744d75e pkt 1 len 2
+//	long Handshake Q044 04e51d3a0744d75e pkt 2 len 4
+//	short pkt 17 len 2
 //	version negotiation 04e51d3a0744d75e: Q044 Q043
 func (h *Header) String() string {
 	s := h.Form.String()
@@ -188,7 +188,7 @@ func (h *Header) String() string {
 		if h.Nonce != nil {
 			s += " nonce"
 		}
-		s += fmt.Sprintf(" pkt %d (%d bytes)", h.PacketNumber, h.PacketNumberLen)
+		s += fmt.Sprintf(" pkt %d len %d", h.PacketNumber, h.PacketNumberLen)
 	}
 	return s
 }

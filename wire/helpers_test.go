@@ -2,10 +2,16 @@ package wire_test
 
 import (
 	"errors"
-	"testing"
 
 	. "example.com/gquic/wire"
 )
+
+// fataler is a test of package testing or of package rapid.
+type fataler interface {
+	Helper()
+	Errorf(format string, args ...any)
+	Fatal(args ...any)
+}
 
 // rangesOf collects the ranges of a frame.
 func rangesOf(f *AckFrame) []AckRange {
@@ -83,7 +89,7 @@ func readAll(payload []byte, c Context) ([]Frame, error) {
 }
 
 // wantParseError fails unless err is a ParseError with the code.
-func wantParseError(t testing.TB, err error, code ErrorCode) *ParseError {
+func wantParseError(t fataler, err error, code ErrorCode) *ParseError {
 	t.Helper()
 	var e *ParseError
 	if !errors.As(err, &e) || e.Code != code || !errors.Is(err, code) {

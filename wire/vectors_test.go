@@ -180,7 +180,7 @@ func (v *vector) sender() Perspective {
 	return Server
 }
 
-func unhex(t testing.TB, s string) []byte {
+func unhex(t fataler, s string) []byte {
 	t.Helper()
 	b, err := hex.DecodeString(strings.ReplaceAll(s, " ", ""))
 	if err != nil {
@@ -189,7 +189,7 @@ func unhex(t testing.TB, s string) []byte {
 	return b
 }
 
-func number(t testing.TB, s string) uint64 {
+func number(t fataler, s string) uint64 {
 	t.Helper()
 	n, err := strconv.ParseUint(s, 10, 64)
 	if err != nil {
