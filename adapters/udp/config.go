@@ -1,0 +1,159 @@
+package udp
+
+import (
+	"crypto/rand"
+	"crypto/x509"
+	"net"
+	"net/netip"
+	"time"
+
+	"example.com/gquic"
+	"example.com/gquic/conn"
+	"example.com/gquic/handshake"
+	"example.com/gquic/wire"
+)
+
+// Defaults of a [Config], with the reason for each.
+const (
+	// DefaultCloseTimeout is long enough for a few retransmissions on a slow path.
+	DefaultCloseTimeout = 5 * time.Second
+	// DefaultVersionTimeout is several repetitions of a first CHLO, well within the
+	// handshake timeout of 10 s.
+	DefaultVersionTimeout = 3 * time.Second
+	// DefaultBacklog is what listen(2) takes on Linux, connections not yet accepted.
+	DefaultBacklog = 4096
+)
+
+// A Config says how to speak. It is copied when it is used; what it points to must
+// not change afterwards. A nil *Config is a client's, with the system's roots.
+type Config struct {
+	// Conn is the protocol's configuration. Wall and Seed are filled in when zero: from
+	// the system's clock and from its secure random source. A Client that names no way
+	// to judge a certificate (no Roots, Pin, Insecure or External) gets the system's
+	// roots; Dial with no Client at all too.
+	Conn conn.Config
+
+	// CloseTimeout bounds how long [Conn.Close] waits for the peer's acknowledgements.
+	// Zero: DefaultCloseTimeout.
+	CloseTimeout time.Duration
+
+	// VersionTimeout is how long Dial waits for any answer before it offers the next
+	// version. Zero: DefaultVersionTimeout; negative: it offers only the first one, and
+	// those that the server names.
+	VersionTimeout time.Duration
+
+	// Backlog bounds the connections that wait for Accept; those beyond it are closed.
+	// Zero: DefaultBacklog.
+	Backlog int
+
+	// Trace, if not nil, is shown every datagram. It is called with the endpoint's lock
+	// held: it must be quick and must not call the endpoint.
+	Trace func(Datagram)
+
+	// Offload says which of the system's shortcuts to use. The zero value uses what works.
+	Offload Offload
+}
+
+// Offload chooses among the system's ways to move several datagrams in one call.
+type Offload uint8
+
+const (
+	OffloadAuto Offload = iota // segmentation and coalescing where the system has them
+	OffloadNone                // one call for each datagram
+)
+
+// A Datagram is one UDP payload as it was sent or received.
+type Datagram struct {
+	Time          gquic.Instant // since the endpoint began
+	Sent          bool
+	Local, Remote netip.AddrPort
+	Payload       []byte       // borrowed for the call
+	Verdict       conn.Verdict // what became of a received one
+}
+
+// withDefaults returns a copy with every zero value replaced.
+func (c *Config) withDefaults() (Config, error) {
+	var cfg Config
+	if c != nil {
+		cfg = *c
+	}
+	if cfg.CloseTimeout == 0 {
+		cfg.CloseTimeout = DefaultCloseTimeout
+	}
+	if cfg.VersionTimeout == 0 {
+		cfg.VersionTimeout = DefaultVersionTimeout
+	}
+	if cfg.Backlog == 0 {
+		cfg.Backlog = DefaultBacklog
+	}
+	if cfg.Conn.Wall == nil {
+		cfg.Conn.Wall = func(gquic.Instant) int64 { return time.Now().Unix() }
+	}
+	if cfg.Conn.Seed == [32]byte{} {
+		rand.Read(cfg.Conn.Seed[:]) // never fails: it stops the program instead
+	}
+	if len(cfg.Conn.Versions) == 0 {
+		cfg.Conn.Versions = []wire.Version{wire.Q043, wire.Q044}
+	}
+	return cfg, cfg.judge()
+}
+
+// judge gives a client that has no way to judge a certificate the system's roots.
+func (c *Config) judge() error {
+	client := c.Conn.Client
+	if client == nil && c.Conn.Server != nil {
+		return nil
+	}
+	if client == nil {
+		client = &handshake.ClientConfig{}
+	}
+	if client.Roots == nil && !client.Insecure && len(client.Pin) == 0 && !client.External {
+		roots, err := x509.SystemCertPool()
+		if err != nil {
+			return err
+		}
+		own := *client
+		own.Roots = roots
+		client = &own
+	}
+	c.Conn.Client = client
+	return nil
+}
+
+// A DialOption changes one connection.
+type DialOption func(*dialOptions)
+
+type dialOptions struct {
+	core  conn.DialOptions
+	local net.Addr
+}
+
+// WithServerName names the server, for SNI and for its certificate. Without it the
+// name is the host of the address.
+func WithServerName(name string) DialOption {
+	return func(o *dialOptions) { o.core.ServerName = name }
+}
+
+// WithResumption offers what an earlier connection to this server left ([Conn.Resumption]):
+// the handshake takes a round trip less, and [DialEarly] can send at once. Nil is
+// allowed, and changes nothing.
+func WithResumption(r *handshake.Resumption) DialOption {
+	return func(o *dialOptions) { o.core.Resumption = r }
+}
+
+// WithVersions offers these versions, the preferred first, instead of the configuration's.
+func WithVersions(v ...wire.Version) DialOption {
+	return func(o *dialOptions) { o.core.Versions = v }
+}
+
+// WithLocalAddr sends from this address. It means nothing to [Listener.Dial].
+func WithLocalAddr(a *net.UDPAddr) DialOption {
+	return func(o *dialOptions) { o.local = a }
+}
+
+// WithoutEarlyData holds what is written back until the keys are forward-secure. A
+// request under the initial keys can be repeated to the server by an attacker who
+// recorded it; this one cannot.
+func WithoutEarlyData() DialOption {
+	return func(o *dialOptions) { o.core.HoldEarlyData = true }
+}

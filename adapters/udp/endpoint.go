@@ -1,0 +1,287 @@
+package udp
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"example.com/gquic"
+	"example.com/gquic/conn"
+	"example.com/gquic/wire"
+)
+
+// An endpoint is a socket with its connections: the core, the lock that guards it and
+// everything below, and the goroutine that waits for the socket.
+type endpoint struct {
+	cfg   Config
+	sock  *socket
+	start time.Time // instant zero
+
+	mu    sync.Mutex
+	core  *conn.Endpoint
+	conns map[conn.Handle]*Conn
+	out   []byte    // what AppendTransmit fills
+	armed time.Time // the socket's read deadline; zero: none
+
+	accepts   bool // unknown clients are wanted: there is a Listener, not yet closed
+	backlog   []*Conn
+	lingering []*Conn // whose Close waits for acknowledgements
+	only      *Conn   // of a dialled connection with its own socket: the socket ends with it
+	ended     bool    // no more packets: the socket is closed
+	endErr    error   // why, if the socket failed
+	failures  int     // read errors in a row
+
+	acceptable sync.Cond     // something for Accept to see
+	done       chan struct{} // closed when the goroutine is gone
+}
+
+// maxReadFailures in a row, none of which is a deadline, end an endpoint: the socket
+// will not come back.
+const maxReadFailures = 100
+
+// newEndpoint starts an endpoint on a socket, which it owns from then on, also when
+// there is an error.
+func newEndpoint(c *net.UDPConn, cfg *Config) (*endpoint, error) {
+	full, err := cfg.withDefaults()
+	if err != nil {
+		c.Close()
+		return nil, err
+	}
+	core, err := conn.NewEndpoint(full.Conn)
+	if err != nil {
+		c.Close()
+		return nil, err
+	}
+	e := &endpoint{
+		cfg:   full,
+		sock:  newSocket(c, full.Offload),
+		start: time.Now(),
+		core:  core,
+		conns: make(map[conn.Handle]*Conn),
+		done:  make(chan struct{}),
+	}
+	e.acceptable.L = &e.mu
+	e.out = make([]byte, 0, e.sock.maxDatagrams()*conn.MaxDatagramSize)
+	return e, nil
+}
+
+func (e *endpoint) now() gquic.Instant { return gquic.Instant(time.Since(e.start)) }
+
+// run is the endpoint's goroutine: wait for a datagram or for the one deadline, hand it
+// over, send what became due.
+func (e *endpoint) run() {
+	defer close(e.done)
+	for {
+		r, err := e.sock.read()
+		e.mu.Lock()
+		now := e.now()
+		if err == nil {
+			e.failures = 0
+			e.receive(now, &r)
+		} else if !errors.Is(err, os.ErrDeadlineExceeded) {
+			e.readFailed(err)
+		}
+		e.flush(now)
+		ended := e.ended
+		e.mu.Unlock()
+		if ended {
+			return
+		}
+	}
+}
+
+// receive hands one read's datagrams to the core.
+func (e *endpoint) receive(now gquic.Instant, r *received) {
+	b := r.payload
+	for first := true; len(b) > 0 || first; first = false {
+		n := len(b)
+		if r.segment > 0 {
+			n = min(n, r.segment)
+		}
+		d := conn.Datagram{From: r.from, To: r.to, Payload: b[:n]}
+		if e.cfg.Trace == nil {
+			e.core.Receive(now, d)
+		} else {
+			// The core may overwrite the payload, and the verdict comes after.
+			seen := append([]byte(nil), d.Payload...)
+			_, verdict := e.core.Receive(now, d)
+			e.cfg.Trace(Datagram{Time: now, Local: r.to, Remote: r.from, Payload: seen, Verdict: verdict})
+		}
+		b = b[n:]
+	}
+}
+
+// readFailed handles an error of the socket. A closed socket ends the endpoint. An ICMP
+// message (connection refused) is believed only before the peer has ever answered:
+// afterwards it could come from anybody.
+func (e *endpoint) readFailed(err error) {
+	e.failures++
+	switch {
+	case errors.Is(err, net.ErrClosed):
+		e.end(err)
+	case e.only != nil && !e.only.answered():
+		e.only.fail(err)
+	case e.failures >= maxReadFailures:
+		for _, c := range e.conns {
+			c.fail(err)
+		}
+		e.core.CloseAll(wire.PacketReadError, "the socket failed")
+		e.end(err)
+	}
+}
+
+// flush sends what is due, tells everybody what happened, and arms the deadline. It is
+// called with the lock held after whatever touched the core.
+func (e *endpoint) flush(now gquic.Instant) {
+	for again := true; again && !e.ended; {
+		e.transmit(now)
+		again = e.dispatch()
+	}
+	if len(e.lingering) > 0 {
+		e.checkLingering()
+	}
+	if e.only != nil && e.only.over {
+		e.end(nil)
+	}
+	if !e.ended {
+		e.arm(now)
+	}
+}
+
+func (e *endpoint) transmit(now gquic.Instant) {
+	for {
+		b, t, ok := e.core.AppendTransmit(now, e.out[:0], e.sock.maxDatagrams())
+		if !ok {
+			return
+		}
+		err := e.sock.write(b, &t)
+		if e.cfg.Trace != nil {
+			e.traceSent(now, b, &t)
+		}
+		// A datagram that the system does not take is a lost one, unless the connection
+		// was never heard of: then the caller wants to know at once.
+		if err != nil && !errors.Is(err, syscall.ENOBUFS) {
+			if c := e.conns[t.Conn]; c != nil && !c.answered() {
+				c.fail(err)
+			}
+		}
+	}
+}
+
+func (e *endpoint) traceSent(now gquic.Instant, b []byte, t *conn.Transmit) {
+	local := e.sock.local
+	if t.From.IsValid() {
+		local = t.From
+	}
+	for len(b) > 0 {
+		n := len(b)
+		if t.Segment > 0 {
+			n = min(n, t.Segment)
+		}
+		e.cfg.Trace(Datagram{Time: now, Sent: true, Local: local, Remote: t.To, Payload: b[:n]})
+		b = b[n:]
+	}
+}
+
+// arm sets the socket's read deadline for the core's. A deadline that is already armed
+// and comes earlier stays: waking once for nothing is cheaper than setting it each time.
+func (e *endpoint) arm(now gquic.Instant) {
+	next := e.core.NextTimeout()
+	if next == gquic.Never {
+		if !e.armed.IsZero() && e.armed.Sub(e.start) <= time.Duration(now) {
+			e.armed = time.Time{}
+			e.sock.setReadDeadline(e.armed)
+		}
+		return
+	}
+	at := e.start.Add(time.Duration(next))
+	if !e.armed.IsZero() && !at.Before(e.armed) && e.armed.Sub(e.start) > time.Duration(now) {
+		return
+	}
+	e.armed = at
+	e.sock.setReadDeadline(at)
+}
+
+// dispatch hands the core's events to those who wait for them. It reports whether there
+// was one that may have made something due.
+func (e *endpoint) dispatch() (again bool) {
+	for {
+		ev, ok := e.core.NextEvent()
+		if !ok {
+			return again
+		}
+		c := e.conns[ev.Conn]
+		if c == nil {
+			if c = e.accept(ev.Conn); c == nil {
+				again = true
+				continue
+			}
+		}
+		again = c.handle(ev) || again
+	}
+}
+
+// accept makes the Conn of a client that has arrived, or closes it if nobody wants it.
+func (e *endpoint) accept(h conn.Handle) *Conn {
+	core := e.core.Conn(h)
+	if core == nil {
+		return nil
+	}
+	if !e.accepts || len(e.backlog) >= e.cfg.Backlog {
+		core.Close(wire.PeerGoingAway, "no connections are accepted now")
+		return nil
+	}
+	c := newConn(e, h, core)
+	e.conns[h] = c
+	return c
+}
+
+// checkLingering closes the connections whose Close waits and whose data has arrived.
+func (e *endpoint) checkLingering() {
+	kept := e.lingering[:0]
+	for _, c := range e.lingering {
+		if c.over || c.core().Delivered() {
+			c.changed.Broadcast()
+		} else {
+			kept = append(kept, c)
+		}
+	}
+	clear(e.lingering[len(kept):])
+	e.lingering = kept
+}
+
+// end closes the socket and everything that still hangs on it. The goroutine follows.
+func (e *endpoint) end(err error) {
+	if e.ended {
+		return
+	}
+	e.ended, e.endErr = true, err
+	e.accepts = false
+	e.sock.close()
+	for _, c := range e.conns {
+		c.closed(net.ErrClosed)
+	}
+	e.acceptable.Broadcast()
+}
+
+// localAddr is where a connection's datagrams leave from.
+func (e *endpoint) localAddr() net.Addr { return net.UDPAddrFromAddrPort(e.sock.local) }
+
+// dial begins a connection on the endpoint. The lock is held.
+func (e *endpoint) dial(to netip.AddrPort, o conn.DialOptions) (*Conn, error) {
+	if e.ended {
+		return nil, net.ErrClosed
+	}
+	now := e.now()
+	h, err := e.core.Dial(now, to, o)
+	if err != nil {
+		return nil, err
+	}
+	c := newConn(e, h, e.core.Conn(h))
+	e.conns[h] = c
+	return c, nil
+}
