@@ -1,0 +1,65 @@
+package sim
+
+import "encoding/binary"
+
+// A pattern is a stream of bytes that its key and the offset determine, so that a byte
+// at the wrong place, or of another stream, is found.
+type pattern uint64
+
+// fill writes the bytes from offset on into b.
+func (p pattern) fill(b []byte, offset int64) {
+	var word [8]byte
+	for len(b) > 0 {
+		binary.LittleEndian.PutUint64(word[:], p.word(offset/8))
+		n := copy(b, word[offset%8:])
+		b, offset = b[n:], offset+int64(n)
+	}
+}
+
+// check returns the index of the first byte of b that is wrong, or -1.
+func (p pattern) check(b []byte, offset int64) int {
+	var word [8]byte
+	for i := 0; i < len(b); {
+		at := offset + int64(i)
+		binary.LittleEndian.PutUint64(word[:], p.word(at/8))
+		for _, want := range word[at%8:] {
+			if i == len(b) {
+				break
+			}
+			if b[i] != want {
+				return i
+			}
+			i++
+		}
+	}
+	return -1
+}
+
+func (p pattern) word(i int64) uint64 { return mix(uint64(p) + uint64(i)*golden) }
+
+// A request is the head of each stream that a [Client] opens, 24 bytes: the key of both
+// directions' patterns, how many bytes of the pattern follow, and how many to answer.
+type request struct {
+	key      uint64
+	up, down int64
+}
+
+const requestLen = 24
+
+func (r request) append(b []byte) []byte {
+	b = binary.BigEndian.AppendUint64(b, r.key)
+	b = binary.BigEndian.AppendUint64(b, uint64(r.up))
+	return binary.BigEndian.AppendUint64(b, uint64(r.down))
+}
+
+func parseRequest(b []byte) request {
+	return request{
+		key:  binary.BigEndian.Uint64(b),
+		up:   int64(binary.BigEndian.Uint64(b[8:])),
+		down: int64(binary.BigEndian.Uint64(b[16:])),
+	}
+}
+
+// upload and download are the patterns of the two directions.
+func (r request) upload() pattern   { return pattern(r.key) }
+func (r request) download() pattern { return pattern(mix(r.key)) }
