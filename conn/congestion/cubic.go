@@ -66,21 +66,22 @@ func (c *cubicCurve) afterAck(now gquic.Instant, bytes, window uint64, minRTT ti
 	if !c.running {
 		c.begin(now, bytes, window)
 	}
-	elapsed := uint64(max(now.Add(minRTT).Sub(c.epoch), 0) / time.Microsecond)
-	e := min(elapsed<<10/cubicSecond, cubicMaxOff)
-
-	target := c.origin
-	if e > c.k {
-		target += cubicDelta(e - c.k)
-	} else {
-		target -= min(target, cubicDelta(c.k-e))
-	}
-	target = min(target, window+c.acked/2)
+	target := min(c.at(now, minRTT), window+c.acked/2)
 
 	// Reno's growth with n connections: alpha = 3 n^2 (1-beta) / (1+beta) MSS per window.
 	c.friendly += c.acked * 9 * c.n * c.n * MSS / ((20*c.n - 3) * c.friendly)
 	c.acked = 0
 	return max(target, c.friendly)
+}
+
+// at returns the curve's window a minimal round trip from now.
+func (c *cubicCurve) at(now gquic.Instant, minRTT time.Duration) uint64 {
+	elapsed := uint64(max(now.Add(minRTT).Sub(c.epoch), 0) / time.Microsecond)
+	e := min(elapsed<<10/cubicSecond, cubicMaxOff)
+	if e > c.k {
+		return c.origin + cubicDelta(e-c.k)
+	}
+	return c.origin - min(c.origin, cubicDelta(c.k-e))
 }
 
 func (c *cubicCurve) begin(now gquic.Instant, bytes, window uint64) {
