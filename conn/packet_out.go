@@ -31,8 +31,7 @@ type packetBuilder struct {
 	padding bool // to full size
 }
 
-func (p *packetBuilder) room() int   { return p.end - len(p.b) }
-func (p *packetBuilder) empty() bool { return len(p.b) == p.payload }
+func (p *packetBuilder) room() int { return p.end - len(p.b) }
 
 // carry notes that the packet holds a frame to be tracked.
 func (p *packetBuilder) carry(c *Conn, f sentFrame) {
