@@ -202,6 +202,15 @@ func (h *Host) certificate(name string) int {
 	return 0
 }
 
+// Config returns the server config that is given to clients at wall, in UNIX seconds.
+func (h *Host) Config(wall int64) (*ServerConfig, error) {
+	c, err := h.primary(wall)
+	if err != nil {
+		return nil, err
+	}
+	return c.ServerConfig, nil
+}
+
 // primary is the config that is given out at wall: that of the current epoch.
 func (h *Host) primary(wall int64) (*hostConfig, error) {
 	if h.recorded != nil && len(h.recorded.configs) > 0 {

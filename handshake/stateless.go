@@ -81,14 +81,26 @@ func (h *Host) StatelessReject(b, chlo []byte, addr netip.Addr, id wire.Connecti
 // for this address and connection. A connection made from it must start at the offsets
 // and packet number that it names.
 func (h *Host) OpenResume(chlo []byte, addr netip.Addr, id wire.ConnectionID, wall int64) (Resume, bool) {
-	var m Message
-	if _, err := m.Parse(chlo); err != nil || m.Tag != CHLO {
-		return Resume{}, false
-	}
-	stk, _ := m.Get(STK)
-	t, reason := h.openToken(stk, addr, wall)
-	if reason != 0 || !t.hasResume || t.resume.ConnectionID != id {
+	t, good := h.helloToken(chlo, addr, wall)
+	if !good || !t.hasResume || t.resume.ConnectionID != id {
 		return Resume{}, false
 	}
 	return t.resume, true
+}
+
+// TokenValid reports whether a CHLO shows a token that proves addr, so that its client
+// may have state.
+func (h *Host) TokenValid(chlo []byte, addr netip.Addr, wall int64) bool {
+	_, good := h.helloToken(chlo, addr, wall)
+	return good
+}
+
+func (h *Host) helloToken(chlo []byte, addr netip.Addr, wall int64) (token, bool) {
+	m, _, err := ParseMessage(chlo)
+	if err != nil || m.Tag != CHLO {
+		return token{}, false
+	}
+	stk, _ := m.Get(STK)
+	t, reason := h.openToken(stk, addr, wall)
+	return t, reason == 0
 }
