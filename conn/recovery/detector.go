@@ -43,7 +43,7 @@ type Detector struct {
 	lastSent   gquic.Instant     // of the last retransmittable packet
 	lastNumber wire.PacketNumber // its number
 	lastCrypto gquic.Instant     // of the last packet with handshake data
-	fired      gquic.Instant     // when a timer last asked for packets
+	fired      gquic.Instant     // when a timer last fired: the next one counts from there
 	cryptos    int               // handshake timeouts since the last progress
 	tlps, rtos int               // the same for the others
 	rtoMark    wire.PacketNumber // first number after the first of these RTOs

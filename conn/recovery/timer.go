@@ -86,11 +86,11 @@ func (d *Detector) OnTimeout(now gquic.Instant, r *Report) error {
 	switch d.mode {
 	case HandshakeTimer:
 		d.repeatHandshake(r)
+		if d.lossTime <= now { // the handshake went first
+			d.detect(now, d.largestAcked, true, r)
+		}
 	case LossTimer:
-		r.Mode = LossTimer
 		d.detect(now, d.largestAcked, true, r)
-		d.finish(r)
-		return nil
 	case TLP:
 		d.tlps++
 		d.repeat(1, r)

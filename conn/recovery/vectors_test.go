@@ -61,8 +61,10 @@ func TestRTTVectors(t *testing.T) {
 			}
 		}
 		Expire struct {
-			Before struct {
-				Smoothed int64 `json:"smoothed_us"`
+			Samples []int64 `json:"samples_us"`
+			After   struct {
+				Smoothed  int64 `json:"smoothed_us"`
+				Deviation int64 `json:"mean_dev_us"`
 			}
 		} `json:"expire_smoothed_metrics"`
 		Initial int64 `json:"smoothed_or_initial_without_sample_us"`
@@ -79,6 +81,13 @@ func TestRTTVectors(t *testing.T) {
 			near(t, c.Name+": deviation", r.Deviation(), s.Deviation)
 		}
 	}
+	var r RTT
+	for _, s := range v.Expire.Samples {
+		r.Update(time.Duration(s)*time.Microsecond, 0)
+	}
+	r.Expire()
+	near(t, "expired smoothed", r.Smoothed(), v.Expire.After.Smoothed)
+	near(t, "expired deviation", r.Deviation(), v.Expire.After.Deviation)
 }
 
 // timersOf returns a detector with the given estimate.
