@@ -17,7 +17,7 @@ func PacketNumberLen(pn, leastUnacked PacketNumber) int {
 // number: drop the packet.
 //
 // It is the number nearest to largest+1 that ends in truncated; of two equally near
-// ones the larger. (Reference: wire, section 5.2.)
+// ones that whose upper bytes are not those of largest. (Reference: wire, section 5.2.)
 func DecodePacketNumber(truncated PacketNumber, length int, largest PacketNumber) PacketNumber {
 	window := PacketNumber(1) << (8 * uint(length))
 	next := largest + 1

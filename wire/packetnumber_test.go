@@ -20,7 +20,8 @@ func TestDecodePacketNumber(t *testing.T) {
 		{0, 1, 0, 0}, // no packet
 		{0, 1, 0xff, 0x100},
 		{0xff, 1, 0x100, 0xff},
-		{0x80, 1, 0x1ff, 0x280}, // as near as 0x180: the larger
+		{0x80, 1, 0x1ff, 0x280}, // as near as 0x180, which has the upper bytes of 0x1ff
+		{0x81, 1, 0x100, 0x81},  // as near as 0x181, which has those of 0x100
 		{0x81, 1, 0x1ff, 0x181},
 		{0x7f, 1, 0x1ff, 0x27f},
 		{0x8000, 2, 0xffff, 0x18000},
@@ -47,7 +48,7 @@ func TestPacketNumberWindow(t *testing.T) {
 		if next >= half {
 			low = next - half + 1
 		}
-		pn := rapid.Uint64Range(low, next+half).Draw(t, "number")
+		pn := rapid.Uint64Range(low, next+half-1).Draw(t, "number")
 		got := DecodePacketNumber(PacketNumber(pn&(2*half-1)), length, PacketNumber(largest))
 		if got != PacketNumber(pn) {
 			t.Fatalf("%#x after %#x in %d bytes: %#x", pn, largest, length, got)
