@@ -85,9 +85,7 @@ func (c *Conn) handle(ev conn.Event) (due bool) {
 		}
 	case conn.StreamReset:
 		if s := c.streams[ev.Stream]; s != nil {
-			s.readable.Broadcast()
-			s.writable.Broadcast()
-			s.settle()
+			s.wasReset(ev.StreamCode)
 		}
 	case conn.StreamDelivered:
 		if s := c.streams[ev.Stream]; s != nil {

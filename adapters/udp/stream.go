@@ -214,6 +214,18 @@ func (s *Stream) writeEnded(err error) error {
 	return err
 }
 
+// wasReset takes the peer's RST_STREAM. Code 0 leaves what it sent to be read.
+func (s *Stream) wasReset(code wire.StreamErrorCode) {
+	err := &conn.StreamError{Stream: s.id, Code: code, Remote: true}
+	if s.readErr == nil && code != wire.StreamNoError {
+		s.readEnded(s.c.opError("read", err))
+	}
+	if s.writeErr == nil {
+		s.writeEnded(s.c.opError("write", err))
+	}
+	s.settle()
+}
+
 // settle notes that nothing that was written can get lost any more.
 func (s *Stream) settle() {
 	s.settled = true
