@@ -122,30 +122,17 @@ type fields struct {
 	CID, RNON, RSEQ string
 }
 
-func loadVectors(t *testing.T) []vector {
+// vectorsDir finds shared/vectors beside this checkout, or skips the test.
+func vectorsDir(t *testing.T) string {
 	t.Helper()
 	dir, err := os.Getwd()
 	if err != nil {
 		t.Fatal(err)
 	}
 	for {
-		b, err := os.ReadFile(filepath.Join(dir, "shared", "vectors", "wire.json"))
-		if err == nil {
-			var file struct {
-				Counts map[string]int
-				Cases  []vector
-			}
-			if err := json.Unmarshal(b, &file); err != nil {
-				t.Fatal(err)
-			}
-			want := 0
-			for _, n := range file.Counts {
-				want += n
-			}
-			if want == 0 || len(file.Cases) != want {
-				t.Fatalf("%d cases, want %d", len(file.Cases), want)
-			}
-			return file.Cases
+		found := filepath.Join(dir, "shared", "vectors")
+		if _, err := os.Stat(filepath.Join(found, "wire.json")); err == nil {
+			return found
 		}
 		parent := filepath.Dir(dir)
 		if parent == dir {
@@ -153,6 +140,34 @@ func loadVectors(t *testing.T) []vector {
 		}
 		dir = parent
 	}
+}
+
+func loadJSON(t *testing.T, path string, v any) {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(b, v); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func loadVectors(t *testing.T) []vector {
+	t.Helper()
+	var file struct {
+		Counts map[string]int
+		Cases  []vector
+	}
+	loadJSON(t, filepath.Join(vectorsDir(t), "wire.json"), &file)
+	want := 0
+	for _, n := range file.Counts {
+		want += n
+	}
+	if want == 0 || len(file.Cases) != want {
+		t.Fatalf("%d cases, want %d", len(file.Cases), want)
+	}
+	return file.Cases
 }
 
 // versions lists the versions for which the case holds.
