@@ -73,12 +73,12 @@ type Output struct {
 	Reasons []uint32
 }
 
-// MaxOutputs bounds the outputs that a machine holds. One input leaves at most five (an
-// accepted CHLO); a machine that has more than maxOutputs-5 undrained takes no message
-// until some are taken.
+// MaxOutputs bounds the outputs that a machine holds. A machine with too little room for
+// what one message can leave takes none until some outputs are taken.
 const MaxOutputs = 16
 
-const outputsPerInput = 6
+// outputsPerMessage is what a full CHLO leaves: keys, parameters, SHLO, keys, Confirmed.
+const outputsPerMessage = 5
 
 // outputs is a machine's queue. It holds no memory while it is empty, which is most of a
 // connection's life.
@@ -98,7 +98,7 @@ func (q *outputs) next() (Output, bool) {
 }
 
 // full says that the next input might not have room.
-func (q *outputs) full() bool { return len(q.list) > MaxOutputs-outputsPerInput }
+func (q *outputs) full() bool { return len(q.list) > MaxOutputs-outputsPerMessage }
 
 func (q *outputs) clone() outputs { return outputs{append([]Output(nil), q.list...)} }
 

@@ -83,26 +83,22 @@ func (c *ServerConfig) Expiry() int64 { return c.expiry }
 // choose walks a client's preferences and takes the first that the server offers, for
 // AEAD and key exchange alike; CRYPTO_NO_SUPPORT if there is none.
 func (c *ServerConfig) choose(aeads, kexs []Tag) (aead, kex Tag, public []byte, err error) {
-	aead, ok := firstCommon(aeads, c.aeads)
+	i, ok := firstCommon(aeads, c.aeads)
 	if !ok {
 		return 0, 0, nil, fault(wire.CryptoNoSupport, "no AEAD in common with the server")
 	}
-	kex, ok = firstCommon(kexs, c.kexs)
+	j, ok := firstCommon(kexs, c.kexs)
 	if !ok {
 		return 0, 0, nil, fault(wire.CryptoNoSupport, "no key exchange in common with the server")
 	}
-	for i, k := range c.kexs {
-		if k == kex {
-			return aead, kex, c.pubs[i], nil
-		}
-	}
-	panic("unreachable: a common key exchange is among the server's")
+	return c.aeads[i], c.kexs[j], c.pubs[j], nil
 }
 
-func firstCommon(mine, theirs []Tag) (Tag, bool) {
+// firstCommon returns where the first of mine that is among theirs stands there.
+func firstCommon(mine, theirs []Tag) (int, bool) {
 	for _, t := range mine {
-		if slices.Contains(theirs, t) {
-			return t, true
+		if i := slices.Index(theirs, t); i >= 0 {
+			return i, true
 		}
 	}
 	return 0, false

@@ -2,8 +2,12 @@ package handshake
 
 import (
 	"bytes"
+	"crypto"
 	"encoding/binary"
+	"errors"
+	"io"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -402,4 +406,91 @@ func TestPieces(t *testing.T) {
 		}
 	}
 	w.run()
+}
+
+// brokenSigner is a key that does not sign.
+type brokenSigner struct{ crypto.Signer }
+
+func (brokenSigner) Sign(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) { return nil, errTest }
+
+// TestBrokenSigner closes with 28, and an update is just not sent.
+func TestBrokenSigner(t *testing.T) {
+	w := newWorld(t)
+	good := w.hostConfig.Certificates[0]
+	w.hostConfig.Certificates = []Certificate{{Chain: good.Chain, Key: brokenSigner{good.Key}}}
+	w.connect(nil)
+	w.wantServer(wire.HandshakeFailed)
+	if !errors.Is(w.serverErr, errTest) {
+		t.Errorf("the cause is lost: %v", w.serverErr)
+	}
+}
+
+// TestZeroConfig holds that a client refuses a server config that forces the shared
+// secret to zero, though it is signed.
+func TestZeroConfig(t *testing.T) {
+	w := newWorld(t)
+	w.dial(nil)
+	good, err := w.host.primary(w.wall)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, _, _ := ParseMessage(good.raw)
+	m.SetTags(KEXS, C255)
+	m.Set(PUBS, append([]byte{32, 0, 0}, make([]byte, 32)...))
+	bad := &hostConfig{shares: good.shares[:1]}
+	if bad.ServerConfig, err = ParseServerConfig(m.Append(nil)); err != nil {
+		t.Fatal(err)
+	}
+	w.host.recorded = &recording{configs: []*hostConfig{bad}}
+	w.connect(nil)
+	w.wantClient(wire.InvalidCryptoMessageParameter)
+	if w.clientKeys[LevelInitial].Seal != nil {
+		t.Error("keys from a zero secret")
+	}
+}
+
+// TestVersionInUse holds that SHLO always lists it.
+func TestVersionInUse(t *testing.T) {
+	w := newWorld(t)
+	w.versions = nil
+	w.connect(nil)
+	w.check()
+}
+
+// TestEarlyClocks holds that a wall clock at zero or before, as in a simulation, works.
+func TestEarlyClocks(t *testing.T) {
+	for _, wall := range []int64{0, 1, -1, -1e6} {
+		w := newWorld(t)
+		w.clientConf = ClientConfig{Insecure: true} // the certificates are not yet valid
+		w.wall = wall
+		w.connect(nil)
+		w.check()
+	}
+	for a, want := range map[int64]int64{0: 0, 9: 0, 10: 1, -1: -1, -10: -1, -11: -2} {
+		if got := floorDiv(a, 10); got != want {
+			t.Errorf("%d/10 is %d, want %d", a, got, want)
+		}
+	}
+}
+
+// TestWords holds that everything in a table and in outputs has a name.
+func TestWords(t *testing.T) {
+	for k := NoOutput; k <= ResumptionReady; k++ {
+		if strings.HasPrefix(k.String(), "invalid") {
+			t.Errorf("output %d has no name", k)
+		}
+	}
+	for _, tr := range append(ClientTransitions(), ServerTransitions()...) {
+		for _, s := range []string{tr.State, tr.Input, tr.Next, tr.Action} {
+			if s == "invalid" || s == "" {
+				t.Errorf("row without a word: %+v", tr)
+			}
+		}
+	}
+	if got := (ResumptionReady + 1).String(); got != "invalid output" {
+		t.Error(got)
+	}
+	if ReasonString(21) == ReasonString(22) || ReasonString(22) != "unknown reason" {
+		t.Error("reasons")
+	}
 }
