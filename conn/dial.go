@@ -2,6 +2,7 @@ package conn
 
 import (
 	"encoding/binary"
+	"fmt"
 	"net/netip"
 
 	"example.com/gquic"
@@ -40,6 +41,11 @@ func (e *Endpoint) Dial(now gquic.Instant, to netip.AddrPort, o DialOptions) (Ha
 	}
 	if len(o.Versions) == 0 {
 		o.Versions = e.cfg.Versions
+	}
+	for _, v := range o.Versions {
+		if !v.Supported() {
+			return Handle{}, fmt.Errorf("conn: DialOptions.Versions: %v is not supported", v)
+		}
 	}
 	version := o.Versions[0]
 	if _, taken := e.byAddr[to]; taken && version.UsesIETFHeader() {

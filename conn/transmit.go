@@ -63,6 +63,7 @@ func (c *Conn) appendDatagrams(b []byte, limit int) ([]byte, Transmit) {
 		b = c.appendPacket(b, full)
 		size := len(b) - before
 		if size == 0 {
+			c.noteAppLimited()
 			break
 		}
 		if n > 0 {
@@ -73,4 +74,12 @@ func (c *Conn) appendDatagrams(b []byte, limit int) ([]byte, Transmit) {
 		}
 	}
 	return b, t
+}
+
+// noteAppLimited tells the congestion controller when it is the application, or the
+// peer's windows, that leaves the path unused.
+func (c *Conn) noteAppLimited() {
+	if c.state == Established && c.streams.active.len() == 0 && c.controller.CanSend(c.detector.InFlight()) {
+		c.controller.OnAppLimited(c.detector.InFlight())
+	}
 }
