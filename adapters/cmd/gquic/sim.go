@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"encoding/hex"
+	"flag"
+	"fmt"
+	"time"
+
+	"example.com/gquic/adapters/sim"
+	"example.com/gquic/wire"
+)
+
+var simVerb = verb{
+	name:    "sim",
+	summary: "one transfer in a simulated network, the same for the same seed",
+	about: `
+One client gets -size bytes from one server over a link that -loss, -delay and -rate
+describe, in virtual time. The digest is over every datagram: it is the same again for
+the same flags, on every machine.`,
+	flags: func(fs *flag.FlagSet) func(context.Context, *output) error {
+		s := &simulation{delay: 50 * time.Millisecond, rate: 10e6, size: 16 << 20, versions: versionList{wire.Q043}}
+		fs.Uint64Var(&s.seed, "seed", 1, "what all randomness comes from")
+		fs.Var(&s.loss, "loss", "`probability` that a datagram is lost, such as 0.02 or 2%")
+		fs.DurationVar(&s.delay, "delay", s.delay, "one way")
+		fs.Var(&s.rate, "rate", "of the link each way, such as 10mbit; 0: no limit")
+		fs.Var(&s.size, "size", "bytes to move, such as 16MiB")
+		fs.Var(&s.versions, "version", "of the protocol, one")
+		fs.BoolVar(&s.early, "early", false, "resume an earlier connection (0-RTT)")
+		return s.run
+	},
+}
+
+type simulation struct {
+	seed     uint64
+	loss     probability
+	delay    time.Duration
+	rate     rate
+	size     size
+	versions versionList
+	early    bool
+}
+
+func (s *simulation) run(ctx context.Context, o *output) error {
+	if s.delay < 0 {
+		return misusef("-delay is negative")
+	}
+	if len(s.versions) != 1 {
+		return misusef("-version takes one version")
+	}
+	started := time.Now()
+	r := sim.Transfer{
+		Seed: s.seed, Version: s.versions[0], Download: int64(s.size), ZeroRTT: s.early,
+		Link:  sim.LinkConfig{Delay: s.delay, Rate: int64(s.rate), Loss: sim.PPM(s.loss)},
+		Limit: 1000 * time.Hour,
+		Each:  func(*sim.World) bool { return ctx.Err() == nil },
+	}.Run()
+	if ctx.Err() != nil {
+		return fmt.Errorf("interrupted")
+	}
+	report := struct {
+		summary
+		Seed        uint64  `json:"seed"`
+		RealSeconds float64 `json:"real_seconds"`
+		Digest      string  `json:"digest"`
+		Error       string  `json:"error,omitempty"`
+	}{
+		summary: summary{
+			Version: r.Version.String(), ZeroRTT: r.ZeroRTT, HandshakeRTTs: r.HandshakeRTTs,
+			HandshakeMS: milliseconds(r.HandshakeTime), Bytes: r.Bytes, Seconds: r.Duration.Seconds(),
+			MBPerS: perSecond(r.Bytes, r.Duration.Seconds()), Lost: r.PacketsLost, OK: r.OK,
+		},
+		Seed: s.seed, RealSeconds: time.Since(started).Seconds(), Digest: hex.EncodeToString(r.Digest[:]),
+	}
+	if r.Err != nil {
+		report.Error = r.Err.Error()
+	}
+	o.object(report)
+	if r.Err != nil {
+		return fmt.Errorf("seed %d: %w", s.seed, r.Err)
+	}
+	o.printf("%v\n", report.summary)
+	o.printf("digest %s\n", report.Digest)
+	return nil
+}
