@@ -86,7 +86,9 @@ func (c *Conn) end(err error) {
 	c.state = CloseState
 	c.err = err
 	c.lingerUntil = e.now.Add(Linger)
-	c.hs = nil
+	if !c.closeOwed { // its header may need the handshake's nonce
+		c.hs = nil
+	}
 	for _, s := range c.streams.all {
 		s.send.Reset(c.pool())
 	}
@@ -122,9 +124,9 @@ func (c *Conn) appendClose(b []byte) []byte {
 		level = handshake.LevelInitial
 	}
 	e := c.e
-	if c.seal[level] != nil && c.credit.allows(c.datagramSize) {
+	if c.seal[level] != nil && c.credit.allows(c.mtu.Size()) {
 		p := &e.build
-		p.begin(c, b, level, c.datagramSize)
+		p.begin(c, b, level, c.mtu.Size())
 		c.appendAckFrames(p)
 		f := wire.ConnectionCloseFrame{Code: c.close.code, Reason: []byte(c.close.reason)}
 		p.b = f.Append(p.b, &p.context)
@@ -133,6 +135,7 @@ func (c *Conn) appendClose(b []byte) []byte {
 	} else {
 		e.timeWait.add(e, c.id, nil)
 	}
+	c.hs = nil
 	e.forget(c)
 	c.releaseIfDone()
 	return b

@@ -76,6 +76,7 @@ type Config struct {
 	HandshakeTimeout time.Duration // zero: 10 s
 	KeepAlive        time.Duration // PING after this much silence while streams are open. Zero: never
 	SilentClose      bool          // propose that an idle timeout sends no CONNECTION_CLOSE
+	HeaderListSize   bool          // tell the peer that HTTP/2 settings are understood (SMHL)
 
 	MaxStreams          uint32 // streams the peer may have open at once. Zero: 100
 	StreamWindow        uint32 // bytes a peer may send on a stream at first. Zero: 256 KiB
@@ -85,6 +86,10 @@ type Config struct {
 	SendBuffer          int    // bytes a stream accepts beyond what is acknowledged. Zero: 1 MiB
 
 	DatagramSize int // UDP payload of a full packet, 1200 to 1452. Zero: 1350
+
+	// MTULimit lets a connection probe for larger datagrams, up to this size, at most 1452
+	// bytes. Set it only where datagrams are not fragmented (DF). Zero: no probing.
+	MTULimit int
 
 	Congestion congestion.Algorithm // zero: Cubic. A client's options may ask a server for another
 	AckMode    ack.Mode             // zero: every second packet
@@ -135,6 +140,7 @@ func (c Config) withDefaults() (Config, error) {
 	setDefault(&c.MaxConnectionWindow, max(DefaultMaxConnectionWindow, c.ConnectionWindow))
 	setDefault(&c.SendBuffer, DefaultSendBuffer)
 	setDefault(&c.DatagramSize, DefaultDatagramSize)
+	setDefault(&c.MTULimit, c.DatagramSize)
 	setDefault(&c.MaxConnections, DefaultMaxConnections)
 	setDefault(&c.MaxHalfOpen, DefaultMaxHalfOpen)
 	setDefault(&c.TimeWait, DefaultTimeWait)
@@ -151,6 +157,7 @@ func (c Config) withDefaults() (Config, error) {
 		{"MaxConnectionWindow", int64(c.MaxConnectionWindow), int64(c.ConnectionWindow), 1<<32 - 1},
 		{"SendBuffer", int64(c.SendBuffer), 1, 1 << 40},
 		{"DatagramSize", int64(c.DatagramSize), MinDatagramSize, MaxDatagramSize},
+		{"MTULimit", int64(c.MTULimit), int64(c.DatagramSize), MaxDatagramSize},
 		{"MaxStreams", int64(c.MaxStreams), 1, 1 << 20},
 		{"MaxConnections", int64(c.MaxConnections), 1, 1<<31 - 1},
 		{"MaxHalfOpen", int64(c.MaxHalfOpen), 1, 1<<31 - 1},
@@ -179,6 +186,7 @@ func (c *Config) params(client bool) handshake.Params {
 		StreamWindow:     c.StreamWindow,
 		ConnectionWindow: c.ConnectionWindow,
 		SilentClose:      c.SilentClose,
+		HeaderListSize:   c.HeaderListSize,
 	}
 	if client {
 		p.Options = c.Options

@@ -7,6 +7,7 @@ import (
 	"example.com/gquic"
 	"example.com/gquic/conn/ack"
 	"example.com/gquic/conn/congestion"
+	"example.com/gquic/conn/mtu"
 	"example.com/gquic/conn/owed"
 	"example.com/gquic/conn/recovery"
 	"example.com/gquic/conn/stream"
@@ -75,7 +76,7 @@ type Conn struct {
 	frames        frameRing // what the packets in flight carried
 	probes        int       // packets that may go outside window and pacing
 	pacedUntil    gquic.Instant
-	datagramSize  int
+	mtu           mtu.Discovery
 	quietPackets  int  // sent in a row without a retransmittable frame
 	noStopWaiting bool // neither side sends STOP_WAITING
 	stopWaiting   stopWaiting
@@ -138,7 +139,7 @@ func (e *Endpoint) newConn(side wire.Perspective, id wire.ConnectionID, v wire.V
 		idle:         cfg.IdleTimeout,
 		acks:         ack.NewTracker(cfg.AckMode),
 		pacer:        congestion.NewPacer(cfg.DatagramSize),
-		datagramSize: cfg.DatagramSize,
+		mtu:          mtu.New(cfg.DatagramSize, cfg.MTULimit),
 		recv:         flowctl.NewReceiveWindow(uint64(cfg.ConnectionWindow), uint64(cfg.MaxConnectionWindow)),
 		send:         flowctl.NewSendWindow(flowctl.MinWindow),
 		created:      e.now,

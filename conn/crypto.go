@@ -3,6 +3,7 @@ package conn
 import (
 	"net/netip"
 
+	"example.com/gquic/conn/ack"
 	"example.com/gquic/conn/congestion"
 	"example.com/gquic/conn/owed"
 	"example.com/gquic/conn/recovery"
@@ -277,6 +278,7 @@ func (c *Conn) configure(copt, clop []handshake.Tag, hint bool, p *handshake.Par
 	if hint {
 		rc.InitialRTT = p.InitialRTT
 	}
+	c.acks.SetMode(ack.ModeFromOptions(copt, c.e.cfg.AckMode))
 	c.detector.Configure(recovery.WithOptions(rc, c.side, copt, clop))
 	seed := c.hs.entropy.Derive("congestion", c.id[:])
 	algorithm, options := congestion.FromOptions(c.side, copt, clop, c.e.cfg.Congestion, congestion.Options{Seed: seed.Uint64()})
@@ -359,7 +361,7 @@ func (c *Conn) answered(err error) error {
 	} else {
 		c.runMachine()
 		if c.state != CloseState { // a message may have waited for the answer
-			c.readHello(&incoming{crypto: true, level: c.helloLevel(), size: c.datagramSize})
+			c.readHello(&incoming{crypto: true, level: c.helloLevel(), size: c.mtu.Size()})
 		}
 	}
 	c.e.settle(c)

@@ -67,10 +67,15 @@ func (c *Conn) onAck(in *incoming, f *wire.AckFrame) error {
 // apply carries out what an ACK or a timeout had to say.
 func (c *Conn) apply(r *recovery.Report) {
 	for i := range r.Lost {
-		c.forEachFrame(&r.Lost[i], c.onLost)
+		p := &r.Lost[i]
+		if p.Has(recovery.Probe) {
+			c.mtu.Lost()
+		}
+		c.forEachFrame(p, c.onLost)
 	}
 	for i := range r.Acked {
 		p := &r.Acked[i]
+		c.mtu.Acked(int(p.Size))
 		c.forEachFrame(p, c.onAcked)
 		c.noteAckedLevel(handshake.Level(p.Level))
 	}
@@ -81,6 +86,9 @@ func (c *Conn) apply(r *recovery.Report) {
 			break // new data makes the better probe
 		}
 		c.forEachFrame(&r.Retransmit[i], c.onLost)
+	}
+	if r.Mode == recovery.RTO {
+		c.mtu.Timeout()
 	}
 	if r.Probes > 0 {
 		c.probes = r.Probes

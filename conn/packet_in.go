@@ -191,6 +191,7 @@ func (c *Conn) followPath(d *Datagram, number wire.PacketNumber, level handshake
 	if !rebinding {
 		c.detector.PathChanged()
 		c.controller.OnPathChanged()
+		c.mtu.PathChanged(c.detector.NextNumber())
 	}
 	c.emit(Event{Kind: PathChanged, Addr: d.From})
 }

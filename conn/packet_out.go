@@ -443,3 +443,28 @@ func (c *Conn) smoothedRTT() time.Duration {
 	}
 	return c.detector.RTT.Smoothed()
 }
+
+// probeDue returns the size of the MTU probe to send now, 0 if none is due.
+func (c *Conn) probeDue() int {
+	if !c.confirmed || c.state != Established || c.probes > 0 {
+		return 0
+	}
+	size := c.mtu.Target(c.detector.NextNumber())
+	if size > 0 && !c.maySendData() {
+		return 0
+	}
+	return size
+}
+
+// appendProbe appends a packet of PING and PADDING of the size in question.
+func (c *Conn) appendProbe(b []byte, size int) []byte {
+	p := &c.e.build
+	p.begin(c, b, handshake.LevelForwardSecure, size)
+	c.appendAckFrames(p)
+	ping := wire.PingFrame{}
+	p.b = ping.Append(p.b, &p.context)
+	p.packet.Flags |= recovery.Retransmittable | recovery.Probe
+	p.padding = true
+	c.mtu.Sent(p.packet.Number, size)
+	return c.finish(p)
+}

@@ -46,6 +46,7 @@ type Stats struct {
 
 	MinRTT, SmoothedRTT, LatestRTT, RTTDeviation time.Duration
 	CongestionWindow, BytesInFlight              uint64
+	DatagramSize                                 int // the largest sent, grown by MTU discovery
 	Streams                                      int // that exist
 	Controller                                   string
 }
@@ -62,6 +63,7 @@ func (c *Conn) Stats() Stats {
 	}
 	s.CongestionWindow = c.controller.Window()
 	s.BytesInFlight = c.detector.InFlight()
+	s.DatagramSize = c.mtu.Size()
 	s.Streams = len(c.streams.all)
 	s.Controller = c.controller.Name()
 	return s

@@ -56,9 +56,15 @@ func (e *Endpoint) AppendTransmit(now gquic.Instant, b []byte, maxDatagrams int)
 // appendDatagrams appends up to limit datagrams of one size.
 func (c *Conn) appendDatagrams(b []byte, limit int) ([]byte, Transmit) {
 	t := Transmit{From: c.local, To: c.remote, Conn: c.handle}
-	full := c.datagramSize
-	b = slices.Grow(b, min(limit, 4)*full)
+	full := c.mtu.Size()
+	b = slices.Grow(b, min(limit, 4)*full+MaxDatagramSize)
 	for n := 0; n < limit; n++ {
+		if size := c.probeDue(); size > 0 {
+			if n == 0 {
+				return c.appendProbe(b, size), t // it has a size of its own
+			}
+			break
+		}
 		before := len(b)
 		b = c.appendPacket(b, full)
 		size := len(b) - before
