@@ -38,6 +38,7 @@ type streamState struct {
 	discard   bool // the application does not want what arrives
 	counted   bool // against the limit of open streams
 	refused   bool // opened by the peer beyond the limit
+	farewell  bool // RST_STREAM with code 0 follows the acknowledgement of all we wrote
 
 	readable  bool // StreamReadable was emitted, and the stream not found empty since
 	short     bool // a Write was cut short
@@ -401,6 +402,11 @@ func (c *Conn) progress(s *streamState) {
 	if s.writeOver && !s.delivered && !s.resetSent && !s.resetGot {
 		s.delivered = true
 		c.emit(Event{Kind: StreamDelivered, Stream: s.id})
+		if s.farewell {
+			s.resetSent, s.resetCode = true, wire.StreamNoError
+			s.reset.Set()
+			c.oweControl(s)
+		}
 	}
 	if !s.readOver && s.discard && s.recv.Finished() {
 		s.readOver = true

@@ -64,7 +64,15 @@ func (s *SendBuffer) Close() {
 	}
 }
 
-// Closed reports whether the stream was ended, by Close or Reset.
+// CloseTold ends the stream behind what is written, without a FIN: the peer learns the
+// end in another way. It counts as a FIN that was sent and acknowledged.
+func (s *SendBuffer) CloseTold() {
+	if s.fin == finOpen {
+		s.fin = finAcked
+	}
+}
+
+// Closed reports whether the stream was ended, by Close, CloseTold or Reset.
 func (s *SendBuffer) Closed() bool { return s.fin != finOpen }
 
 // Buffered returns how many bytes are held: written, and not yet acknowledged together
@@ -78,8 +86,10 @@ func (s *SendBuffer) WrittenEnd() uint64 { return s.end }
 // is the offset that a RST_STREAM frame carries.
 func (s *SendBuffer) SentEnd() uint64 { return s.sent }
 
-// FinSent reports whether a FIN was sent.
-func (s *SendBuffer) FinSent() bool { return s.fin >= finSent && s.fin <= finAcked }
+// FinSent reports whether a FIN was sent, or the end told, and everything before it.
+func (s *SendBuffer) FinSent() bool {
+	return s.fin >= finSent && s.fin <= finAcked && s.sent == s.end
+}
 
 // FinAcked reports whether a FIN was acknowledged.
 func (s *SendBuffer) FinAcked() bool { return s.fin == finAcked }
