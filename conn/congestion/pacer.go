@@ -98,9 +98,9 @@ func (p *Pacer) SetRate(now gquic.Instant, rate uint64) {
 	switch level := p.level(now); {
 	case !p.began || p.rate == 0 || level == p.Quantum():
 		p.bytes, p.at = level, now
-	default:
+	case level > p.bytes:
 		// Only whole bytes were added: the rest of the time still counts.
-		p.at = p.at.Add(time.Duration(mulDiv(level-p.bytes, uint64(time.Second), p.rate)))
+		p.at = p.at.Add(time.Duration(mulDiv(level-p.bytes, uint64(time.Second), p.rate) + 1))
 		p.bytes = level
 	}
 	p.began = true

@@ -151,6 +151,40 @@ func BenchmarkAckAboveHole(b *testing.B) {
 	}
 }
 
+// A run that grows at its low end, packet by packet, is not walked again and again.
+func BenchmarkAckDownwards(b *testing.B) {
+	for _, length := range []int{100, 1000, 8000} {
+		b.Run(fmt.Sprintf("run=%d", length), func(b *testing.B) {
+			w := newWorld(Config{NoSkip: true, Loss: ByTime})
+			w.d.HandshakeConfirmed()
+			w.d.RTT.Update(time.Hour, 0)
+			for range length {
+				w.send(Retransmittable)
+			}
+			base := w.d.Clone()
+			buf := make([]byte, 0, 64)
+			var reader wire.Reader
+			top := wire.PacketNumber(length)
+			low := top
+			for b.Loop() {
+				if low == 1 {
+					b.StopTimer()
+					w.d, low = base.Clone(), top
+					b.StartTimer()
+				}
+				low--
+				buf, _ = wire.AppendAck(buf[:0], 0, []wire.AckRange{span(low, top)}, 64)
+				reader.Reset(buf, wire.Context{})
+				f, _ := reader.Next()
+				w.acks++
+				if err := w.d.Ack(w.now, w.acks, f.(*wire.AckFrame), &w.r); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
 // The ring gives back what it needed once.
 func TestMemoryIsGivenBack(t *testing.T) {
 	w := newWorld(Config{NoSkip: true})

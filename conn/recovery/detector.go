@@ -214,7 +214,9 @@ func (d *Detector) collect(now gquic.Instant, f *wire.AckFrame, r *Report) {
 		for n := span.Largest; n >= low; {
 			s := d.ring.at(n)
 			if s.state == acked {
-				n = min(n, s.mark) - 1
+				next := min(n, s.mark) - 1
+				s.mark = min(s.mark, low) // the whole span is acknowledged: once is enough
+				n = next
 				continue
 			}
 			d.acknowledge(now, s, r)
