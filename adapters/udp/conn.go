@@ -24,6 +24,7 @@ type Conn struct {
 	remote    net.Addr
 	streams   map[wire.StreamID]*Stream // those that can still get an event
 	incoming  []*Stream                 // opened by the peer, not yet accepted
+	told      bool                      // the peer's streams are had by PeerStream, not by AcceptStream
 	changed   sync.Cond                 // whatever concerns the connection as a whole
 	connected bool
 	over      bool
@@ -73,8 +74,11 @@ func (c *Conn) handle(ev conn.Event) (due bool) {
 		c.core().ProofVerified(errors.New("nothing here verifies certificates from outside"))
 		return true
 	case conn.StreamOpened:
-		c.incoming = append(c.incoming, c.newStream(ev.Stream))
-		c.changed.Broadcast()
+		s := c.newStream(ev.Stream)
+		if !c.told {
+			c.incoming = append(c.incoming, s)
+			c.changed.Broadcast()
+		}
 	case conn.StreamReadable:
 		if s := c.streams[ev.Stream]; s != nil {
 			s.readable.Broadcast()

@@ -25,6 +25,10 @@ type Stream struct {
 	fin                bool  // ours was written
 	stopped            bool  // reading was given up
 	settled            bool  // what was written has been acknowledged, or was reset
+
+	peerReset  bool // by RST_STREAM with peerCode
+	peerCode   wire.StreamErrorCode
+	afterReset func(wire.StreamErrorCode)
 }
 
 var _ net.Conn = (*Stream)(nil)
@@ -224,6 +228,11 @@ func (s *Stream) wasReset(code wire.StreamErrorCode) {
 		s.writeEnded(s.c.opError("write", err))
 	}
 	s.settle()
+	s.peerReset, s.peerCode = true, code
+	if s.afterReset != nil {
+		go s.afterReset(code)
+		s.afterReset = nil
+	}
 }
 
 // settle notes that nothing that was written can get lost any more.
