@@ -2,6 +2,8 @@ package conn
 
 import (
 	"errors"
+	"fmt"
+	"strings"
 
 	"example.com/gquic"
 	"example.com/gquic/conn/recovery"
@@ -51,6 +53,7 @@ func (c *Conn) fail(err error) {
 		local = own
 	case errors.As(err, &parse):
 		local.Code = parse.Code
+		local.Reason = fmt.Sprintf("%s at byte %d", parse.What, parse.Offset)
 	case errors.As(err, &hs):
 		local.Code = hs.Code
 	case errors.As(err, &flow):
@@ -60,6 +63,7 @@ func (c *Conn) fail(err error) {
 	case errors.As(err, &rec):
 		local.Code = rec.Code
 	}
+	local.Reason = strings.TrimPrefix(local.Reason, local.Code.String()+": ") // it is sent beside the code
 	c.closeWith(local)
 }
 
