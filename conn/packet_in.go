@@ -18,10 +18,14 @@ func (c *Conn) receive(d *Datagram) Verdict {
 		return v
 	}
 	number := wire.DecodePacketNumber(h.PacketNumber, h.PacketNumberLen, c.acks.Largest())
-	if number == 0 {
-		return DroppedMalformed
-	}
-	if c.acks.Duplicate(number) {
+	if number == 0 || c.acks.Duplicate(number) {
+		// The number may be the noise in front of a reset's token.
+		switch {
+		case c.side == wire.Client && c.statelessReset(d):
+			return ResetReceived
+		case number == 0:
+			return DroppedMalformed
+		}
 		return DroppedDuplicate
 	}
 	plain, level, opened := c.openPacket(h, d.Payload, number)
@@ -85,7 +89,7 @@ func (c *Conn) undecryptable(d *Datagram, h *wire.Header) Verdict {
 	if c.side == wire.Client && c.statelessReset(d) {
 		return ResetReceived
 	}
-	if c.hs == nil || c.open[handshake.LevelForwardSecure] != nil && c.confirmed {
+	if c.hs == nil || c.open[handshake.LevelForwardSecure] != nil { // no other keys will come
 		return DroppedUndecryptable
 	}
 	for i := range c.hs.kept {
