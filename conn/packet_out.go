@@ -336,6 +336,9 @@ func (c *Conn) appendStreamFrame(p *packetBuilder, s *streamState) (full bool) {
 	}
 	c.countRetransmission(again, n)
 	p.carry(c, sentFrame{kind: sentStream, stream: s.id, offset: offset, length: uint32(n), fin: fin})
+	if fin {
+		c.progress(s) // it may no longer count against the limit
+	}
 	return full || p.room() < smallest
 }
 

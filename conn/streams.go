@@ -269,6 +269,9 @@ func (c *Conn) onStream(f *wire.StreamFrame) error {
 		c.progress(s)
 	} else {
 		c.arrived(s)
+		if f.Fin {
+			c.progress(s) // it may no longer count against the limit
+		}
 	}
 	return nil
 }
@@ -349,8 +352,10 @@ func (c *Conn) onReset(f *wire.RstStreamFrame) error {
 		s.reset.Set()
 		c.oweControl(s)
 	}
-	s.send.Reset(c.pool())
-	s.writeOver = true
+	if answer := f.Code == wire.RstAcknowledgement && s.resetSent && s.resetCode == wire.StreamNoError; !answer {
+		s.send.Reset(c.pool())
+		s.writeOver = true
+	} // else the peer answered that we do not read: what we wrote before still has to arrive
 	c.emit(Event{Kind: StreamReset, Stream: s.id, StreamCode: f.Code})
 	if f.Code == wire.StreamNoError && !s.readOver {
 		c.arrived(s)
