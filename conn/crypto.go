@@ -92,7 +92,13 @@ func (c *Conn) onCrypto(in *incoming, f *wire.StreamFrame) error {
 
 // readHello gives the machine whatever whole messages are there.
 func (c *Conn) readHello(in *incoming) {
-	if !in.crypto || c.hs == nil && c.client == nil {
+	if !in.crypto {
+		return
+	}
+	if c.hs == nil && c.client == nil {
+		if c.crypto.recv.Readable() > 0 { // beyond what may be repeated
+			c.fail(&LocalError{Code: wire.CryptoMessageAfterHandshakeComplete, Reason: "handshake bytes after the handshake"})
+		}
 		return
 	}
 	for c.state != CloseState {
