@@ -42,21 +42,26 @@ func (e *Endpoint) negotiateVersion(d *Datagram, h *wire.Header) Verdict {
 }
 
 // answerReset tells the sender of a packet of no connection that there is none: by a
-// public reset, or the stateless reset of the IETF-like versions. The answer is never
-// larger than the packet, so two endpoints cannot keep each other busy.
+// public reset, which nobody answers, or the stateless reset of the IETF-like versions.
+// That looks like any packet, so it is smaller than the one it answers: two endpoints
+// cannot keep each other busy.
 func (e *Endpoint) answerReset(d *Datagram, h *wire.Header) Verdict {
 	var answer []byte
+	limit := len(d.Payload) - 1
 	if h.Form == wire.PublicForm {
 		reset := wire.PublicReset{ConnectionID: h.ConnectionID, RejectedPacketNumber: h.PacketNumber, HasRejected: true, ClientAddress: d.From}
 		answer = reset.Append(nil)
+		limit = len(d.Payload) * amplificationFactor
 	} else {
 		e.stats.Resets++
 		random := e.entropy.Derive("reset filler", h.ConnectionID[:])
 		var filler [24]byte // as many as Chromium sends since 2019
 		random.Fill(filler[:])
-		answer = wire.AppendStatelessReset(nil, filler[:], e.resetToken(h.ConnectionID))
+		token := e.resetToken(h.ConnectionID)
+		room := limit - 1 - len(token)
+		answer = wire.AppendStatelessReset(nil, filler[:max(1, min(room, len(filler)))], token)
 	}
-	if len(answer) > len(d.Payload) {
+	if len(answer) > limit {
 		return DroppedUnknown
 	}
 	return e.reply(d, answer, ResetSent)
