@@ -194,6 +194,79 @@ func TestBBRRecovery(t *testing.T) {
 	}
 }
 
+// After an idle time the minimal round trip is old, and measured again without PROBE_RTT.
+func TestBBRLeavesQuiescence(t *testing.T) {
+	p := newPipe(Options{}, 1_000_000, 50*time.Millisecond)
+	p.run(instant(3000), 0)
+	p.run(instant(3400), 1000) // lets the pipe run empty
+	for len(p.due) > 0 {
+		p.run(p.now.Add(time.Millisecond), 1)
+	}
+	p.c.OnAppLimited(0)
+	p.now = p.now.Add(20 * time.Second)
+	p.states = nil
+	p.run(p.now.Add(300*time.Millisecond), 0)
+	if len(p.states) != 1 || p.states[0] != probeBW {
+		t.Errorf("states %v", p.states)
+	}
+}
+
+// The phase that asks for more lasts until so much is in flight, or does not fit.
+func TestBBRPhases(t *testing.T) {
+	b := newBBR(Options{}.withDefaults(defaultMinWindowBBR))
+	b.minRTT = 50 * time.Millisecond
+	b.bandwidth.update(1_000_000, 1, filterRounds)
+	b.enterProbeBW(0) // seed 0: the phase that asks for more
+	const bdp = 50_000
+	for _, x := range []struct {
+		at              int64
+		prior, inFlight uint64
+		lost            bool
+		phase           int
+	}{
+		{60, bdp, bdp, false, 0},             // not enough in flight yet
+		{70, bdp * 5 / 4, bdp, false, 1},     // enough
+		{80, bdp * 5 / 4, bdp + 1, false, 1}, // not drained yet
+		{90, bdp * 5 / 4, bdp, false, 2},     // drained
+		{100, bdp, bdp, false, 2},            // cruising for a round trip
+		{141, bdp, bdp, false, 3},
+	} {
+		b.updatePhase(instant(x.at), &recovery.Report{PriorInFlight: x.prior, InFlight: x.inFlight}, x.lost)
+		if b.phase != x.phase || b.pacingGain != cycle[x.phase] {
+			t.Errorf("at %d: phase %d, want %d", x.at, b.phase, x.phase)
+		}
+	}
+	b.enterProbeBW(0)
+	for at, phase := range map[int64]int{40: 0, 60: 1} {
+		c := *b
+		c.updatePhase(instant(at), &recovery.Report{PriorInFlight: bdp, InFlight: bdp}, true)
+		if c.phase != phase {
+			t.Errorf("phase %d at %d ms with a loss, want %d", c.phase, at, phase)
+		}
+	}
+}
+
+// ACKs that come in bunches widen the window by as much.
+func TestBBRAggregation(t *testing.T) {
+	b := newBBR(Options{}.withDefaults(defaultMinWindowBBR))
+	b.minRTT = 50 * time.Millisecond
+	b.bandwidth.update(1_000_000, 1, filterRounds)
+	b.updateAggregation(instant(1000), 10_000) // a new epoch
+	b.updateAggregation(instant(1005), 20_000) // 5000 are explained
+	if got := b.height.max(); got != 25_000 {
+		t.Errorf("height %d", got)
+	}
+	b.full, b.windowGain, b.window = true, windowGain, 1<<20
+	b.updateWindow(0)
+	if got := b.window; got != 100_000+25_000 {
+		t.Errorf("window %d", got)
+	}
+	b.updateAggregation(instant(1040), 1000) // 40000 are explained: a new epoch
+	if b.epochBytes != 1000 {
+		t.Errorf("epoch of %d bytes", b.epochBytes)
+	}
+}
+
 func TestBBRFirstPhase(t *testing.T) {
 	seen := map[int]bool{}
 	for seed := range uint64(50) {

@@ -117,6 +117,28 @@ func TestCubicWorkedNumbers(t *testing.T) {
 	}
 }
 
+// Time in which the window is not used does not count for the curve.
+func TestCubicEpochEndsWhenAppLimited(t *testing.T) {
+	h := newHarness(New(Cubic, Options{}), 60*time.Millisecond)
+	h.send(40)
+	h.lose(0, 1)
+	h.ack(0, h.send(1))
+	c := &h.c.(*lossBased).cubic
+	if !c.running {
+		t.Fatal("no epoch")
+	}
+	window := h.c.Window()
+	h.now += instant(30_000)
+	h.ack(MSS, 2)
+	if c.running || h.c.Window() != window {
+		t.Errorf("app-limited: running %v, window %d", c.running, h.c.Window())
+	}
+	h.ack(h.c.Window(), 3)
+	if got := h.c.Window(); got > window+MSS {
+		t.Errorf("window %d after an idle time, was %d", got, window)
+	}
+}
+
 func TestLossUndone(t *testing.T) {
 	for _, a := range []Algorithm{Cubic, NewReno} {
 		h := newHarness(New(a, Options{}), 60*time.Millisecond)

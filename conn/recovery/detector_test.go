@@ -226,6 +226,35 @@ func TestHandshakeTimer(t *testing.T) {
 	want(t, "mode", w.d.TimeoutMode(), TLP)
 }
 
+// What becomes too old while the handshake timer goes first is lost together with it.
+func TestHandshakeTimerAndLoss(t *testing.T) {
+	w := newWorld(Config{NoSkip: true})
+	w.d.RTT.Update(100*time.Millisecond, 0)
+	w.send(Retransmittable)
+	w.send(Retransmittable)
+	w.now = 90 * ms
+	w.send(Retransmittable | Crypto)
+	w.now = 100 * ms
+	w.ack(span(2, 3)) // 1 is too old at 125 ms
+	w.now = 110 * ms
+	w.send(Retransmittable | Crypto)
+	want(t, "mode", w.d.TimeoutMode(), HandshakeTimer)
+	w.fire()
+	want(t, "repeated", numbers(w.r.Retransmit), []wire.PacketNumber{4})
+	want(t, "lost", numbers(w.r.Lost), []wire.PacketNumber{1})
+	want(t, "timer", w.d.Timeout(), gquic.Never)
+}
+
+// An RTO gives a probe the time that a tail-loss probe would have.
+func TestRTONotBeforeTLP(t *testing.T) {
+	w := newWorld(Config{NoSkip: true, NoTLP: true})
+	w.d.HandshakeConfirmed()
+	w.d.RTT = timersOf(300*time.Millisecond, 20*time.Millisecond).RTT
+	w.send(Retransmittable)
+	want(t, "mode", w.d.TimeoutMode(), RTO)
+	want(t, "timer", w.d.Timeout(), 600*ms) // not 380
+}
+
 func TestSlowCrypto(t *testing.T) {
 	w := newWorld(Config{NoSkip: true, SlowCrypto: true})
 	w.send(Retransmittable | Crypto)
@@ -287,6 +316,9 @@ func TestSkippedNumbers(t *testing.T) {
 	}
 	before := w.d.InFlight()
 	var e *Error
+	if w.ack(span(skips[39], last)); !errors.As(w.err, &e) {
+		t.Errorf("ACK from a skipped number on: %v", w.err)
+	}
 	if w.ack(span(skips[39]-1, last)); !errors.As(w.err, &e) || e.Code != wire.InvalidAckData {
 		t.Errorf("ACK of a skipped number: %v", w.err)
 	}
@@ -341,6 +373,23 @@ func TestOldAckIgnored(t *testing.T) {
 			t.Errorf("ACK in packet %d: %v, %v", n, err, numbers(w.r.Acked))
 		}
 	}
+}
+
+func TestPathChanged(t *testing.T) {
+	w := newWorld(Config{NoSkip: true})
+	w.d.HandshakeConfirmed()
+	w.d.RTT.Update(300*time.Millisecond, 0)
+	w.send(Retransmittable)
+	w.d.PathChanged()
+	want(t, "smoothed", w.d.RTT.Smoothed(), DefaultInitialRTT)
+	want(t, "timer", w.d.Timeout(), 250*ms)
+	w.now = 50 * ms
+	w.ackOne(1)
+	want(t, "sample of the old path", w.r.RTTSample || w.d.RTT.HasSample(), false)
+	w.send(Retransmittable)
+	w.now = 90 * ms
+	w.ackOne(2)
+	want(t, "sample", w.d.RTT.Smoothed(), 40*time.Millisecond)
 }
 
 func TestFiveRTO(t *testing.T) {
