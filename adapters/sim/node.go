@@ -3,6 +3,7 @@ package sim
 import (
 	"fmt"
 	"net/netip"
+	"time"
 
 	"example.com/gquic"
 	"example.com/gquic/conn"
@@ -31,28 +32,42 @@ type Waker interface{ Wake(n *Node) }
 // A Node is an endpoint at an address.
 type Node struct {
 	name     string
-	index    int
+	index    int32
 	world    *World
 	endpoint *conn.Endpoint
 	app      App
 
 	local netip.AddrPort // what the endpoint sees itself under
 	addr  netip.AddrPort // what the others see it under
+	next  netip.AddrPort // what they see once it sends, if valid
+	clock time.Duration  // how far its clock is before the world's
 
-	alarm   gquic.Instant // the earliest waking in the queue, or Never
-	appWake gquic.Instant // when the app wants to be woken, or Never
-	buf     []byte
+	appWake    gquic.Instant // when the app wants to be woken, or Never
+	unfinished bool          // counted in World.pending
+	buf        []byte
 }
 
 // Node adds an endpoint at an address. app may be nil.
 func (w *World) Node(name string, addr netip.AddrPort, ep *conn.Endpoint, app App) *Node {
 	n := &Node{
-		name: name, index: len(w.nodes), world: w, endpoint: ep, app: app,
-		local: addr, addr: addr, alarm: gquic.Never, appWake: gquic.Never,
+		name: name, index: int32(len(w.nodes)), world: w, endpoint: ep, app: app,
+		local: addr, addr: addr, appWake: gquic.Never,
 	}
 	w.nodes = append(w.nodes, n)
+	w.places = append(w.places, -1)
 	w.owners[addr] = n.index
+	if w.started {
+		n.begin()
+	}
 	return n
+}
+
+// begin starts the app.
+func (n *Node) begin() {
+	if n.app != nil {
+		n.app.Start(n)
+	}
+	n.settle()
 }
 
 // Name returns the node's name.
@@ -73,18 +88,37 @@ func (n *Node) Addr() netip.AddrPort { return n.addr }
 // Conn returns a connection of the node's endpoint.
 func (n *Node) Conn(h conn.Handle) *conn.Conn { return n.endpoint.Conn(h) }
 
-// Now returns the world's time.
-func (n *Node) Now() gquic.Instant { return n.world.now }
+// Now returns the time on the node's clock: the world's, unless JumpClock was called.
+func (n *Node) Now() gquic.Instant { return n.world.now.Add(n.clock) }
 
 // Fail ends the run with an error.
 func (n *Node) Fail(err error) { n.world.fail(n, err) }
 
-// Rebind gives the node another address, as a NAT does: its endpoint is not told, and
-// what is still on its way to the old address is lost.
+// Rebind gives the node another address at once, as when a host changes networks: its
+// endpoint is not told, and what is still on its way to the old address is lost.
 func (n *Node) Rebind(addr netip.AddrPort) {
 	delete(n.world.owners, n.addr)
-	n.addr = addr
+	n.addr, n.next = addr, netip.AddrPort{}
 	n.world.owners[addr] = n.index
+}
+
+// RebindNext gives the node another address with the next datagram that it sends, as a
+// NAT does that has dropped its mapping. Then the old address is given up.
+func (n *Node) RebindNext(addr netip.AddrPort) { n.next = addr }
+
+// leave returns the address that a datagram leaves from.
+func (n *Node) leave() netip.AddrPort {
+	if n.next.IsValid() {
+		n.Rebind(n.next)
+	}
+	return n.addr
+}
+
+// JumpClock moves the node's clock forward, as when a computer was asleep: all deadlines
+// up to there are due. It never goes back.
+func (n *Node) JumpClock(by time.Duration) {
+	n.clock += max(by, 0)
+	n.Settle()
 }
 
 // Restart replaces the node's endpoint, as a crash and a new start of the program would.
@@ -103,33 +137,25 @@ func (n *Node) Settle() {
 	n.settle()
 }
 
-func (n *Node) receive(p *packet) {
-	_, verdict := n.endpoint.Receive(n.world.now, conn.Datagram{From: p.from, To: n.local, ECN: p.ecn, Payload: append(n.buf[:0], p.data...)})
-	n.world.trace(TraceEvent{Kind: TraceReceived, Node: n.name, From: p.from, To: p.to, Data: p.data, Verdict: verdict})
-	n.settle()
-}
-
-// wake is called for an alarm that was set for t. An alarm stays in the queue when the
-// deadline moves away; then it only sets the next one.
-func (n *Node) wake(t gquic.Instant) {
-	if t != n.alarm {
-		return // an earlier alarm was set after this one, and took its place
-	}
-	n.alarm = gquic.Never
-	if n.deadline() > n.world.now {
-		n.setAlarm()
-		return
+func (n *Node) receive(id uint32) {
+	p := n.world.packets.at(id)
+	_, verdict := n.endpoint.Receive(n.Now(), conn.Datagram{From: p.from, To: n.local, ECN: p.ecn, Payload: p.data})
+	if n.world.Trace != nil {
+		n.world.Trace(TraceEvent{Now: n.world.now, Kind: TraceReceived, Node: n.name, From: p.from, To: p.to, Data: p.data, Verdict: verdict})
 	}
 	n.settle()
 }
 
-func (n *Node) deadline() gquic.Instant { return min(n.endpoint.NextTimeout(), n.appWake) }
+// wake is called when the node's alarm is due.
+func (n *Node) wake() { n.settle() }
 
+// setAlarm asks to be woken at the node's next deadline.
 func (n *Node) setAlarm() {
-	if d := n.deadline(); d < n.alarm {
-		n.alarm = d
-		n.world.schedule(event{at: d, node: n.index})
+	d := min(n.endpoint.NextTimeout(), n.appWake)
+	if d != gquic.Never {
+		d = d.Add(-n.clock)
 	}
+	n.world.alarms.set(n.world.places, n.index, d)
 }
 
 // maxRounds bounds what a node may do at one instant: more is a loop without end.
@@ -138,7 +164,8 @@ const maxRounds = 1 << 20
 // settle drains the endpoint: it sends what is due and hands events to the app, until
 // neither is left. Then the endpoint must have nothing more to do now.
 func (n *Node) settle() {
-	now := n.world.now
+	now := n.Now()
+	defer n.judge()
 	for round := 0; ; round++ {
 		if n.world.err != nil {
 			return
@@ -170,6 +197,19 @@ func (n *Node) settle() {
 	n.setAlarm()
 }
 
+// judge counts the node among those whose goal is not reached, or no longer.
+func (n *Node) judge() {
+	unfinished := n.app != nil && !n.app.Done()
+	if unfinished != n.unfinished {
+		n.unfinished = unfinished
+		if unfinished {
+			n.world.pending++
+		} else {
+			n.world.pending--
+		}
+	}
+}
+
 func (n *Node) drainEvents() (some bool) {
 	for {
 		e, ok := n.endpoint.NextEvent()
@@ -187,7 +227,7 @@ func (n *Node) drainEvents() (some bool) {
 const batch = 16
 
 func (n *Node) transmit() bool {
-	b, t, ok := n.endpoint.AppendTransmit(n.world.now, n.buf[:0], batch)
+	b, t, ok := n.endpoint.AppendTransmit(n.Now(), n.buf[:0], batch)
 	if !ok {
 		return false
 	}

@@ -8,29 +8,34 @@ type pattern uint64
 
 // fill writes the bytes from offset on into b.
 func (p pattern) fill(b []byte, offset int64) {
-	var word [8]byte
-	for len(b) > 0 {
+	if offset%8 != 0 {
+		var word [8]byte
 		binary.LittleEndian.PutUint64(word[:], p.word(offset/8))
 		n := copy(b, word[offset%8:])
 		b, offset = b[n:], offset+int64(n)
+	}
+	for ; len(b) >= 8; b, offset = b[8:], offset+8 {
+		binary.LittleEndian.PutUint64(b, p.word(offset/8))
+	}
+	if len(b) > 0 {
+		var word [8]byte
+		binary.LittleEndian.PutUint64(word[:], p.word(offset/8))
+		copy(b, word[:])
 	}
 }
 
 // check returns the index of the first byte of b that is wrong, or -1.
 func (p pattern) check(b []byte, offset int64) int {
-	var word [8]byte
 	for i := 0; i < len(b); {
 		at := offset + int64(i)
-		binary.LittleEndian.PutUint64(word[:], p.word(at/8))
-		for _, want := range word[at%8:] {
-			if i == len(b) {
-				break
-			}
-			if b[i] != want {
-				return i
-			}
-			i++
+		if at%8 == 0 && len(b)-i >= 8 && binary.LittleEndian.Uint64(b[i:]) == p.word(at/8) {
+			i += 8
+			continue
 		}
+		if b[i] != byte(p.word(at/8)>>(at%8*8)) {
+			return i
+		}
+		i++
 	}
 	return -1
 }

@@ -1,13 +1,11 @@
 package sim
 
 import (
-	"crypto/sha256"
-	"encoding"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash"
+	"maps"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -38,18 +36,20 @@ type World struct {
 	seed    uint64
 	now     gquic.Instant
 	queue   eventQueue
-	order   uint64 // of events at one instant: first scheduled, first served
+	alarms  alarms
+	places  []int32 // of the nodes in alarms
+	order   uint64  // of events at one instant: first scheduled, first served
+	packets packets
 	nodes   []*Node
 	links   []*Link
-	paths   map[[2]int][]int // by the nodes' numbers; only looked up
-	owners  map[netip.AddrPort]int
-	digest  hash.Hash
+	paths   map[[2]int32][]int32 // by the nodes' numbers; only looked up
+	owners  map[netip.AddrPort]int32
+	scripts []func(*World)
+	pending int // nodes whose goal is not reached
+	digest  digest
 	stats   Stats
 	err     error
 	started bool
-
-	scratch  []byte
-	passages []passage
 }
 
 // Stats counts the datagrams of a whole world.
@@ -97,9 +97,8 @@ type TraceEvent struct {
 func New(seed uint64) *World {
 	return &World{
 		seed:   seed,
-		paths:  make(map[[2]int][]int),
-		owners: make(map[netip.AddrPort]int),
-		digest: sha256.New(),
+		paths:  make(map[[2]int32][]int32),
+		owners: make(map[netip.AddrPort]int32),
 	}
 }
 
@@ -132,11 +131,11 @@ func (w *World) Nodes() []*Node { return w.nodes }
 // Path makes datagrams from one node to another go through these links, in this order.
 // With no links they arrive at once. It may be called again, for datagrams sent later.
 func (w *World) Path(from, to *Node, links ...*Link) {
-	path := make([]int, len(links))
+	path := make([]int32, len(links))
 	for i, l := range links {
-		path[i] = l.index
+		path[i] = int32(l.index)
 	}
-	w.paths[[2]int{from.index, to.index}] = path
+	w.paths[[2]int32{from.index, to.index}] = path
 }
 
 // Connect makes one link each way between two nodes, named after them, and returns them.
@@ -152,8 +151,8 @@ func (w *World) Connect(a, b *Node, there, back LinkConfig) (*Link, *Link) {
 func (w *World) Stats() Stats {
 	s := w.stats
 	for _, l := range w.links {
-		s.Lost += l.stats.Lost + l.stats.QueueDropped + l.stats.TooLarge + l.stats.OutageDropped
-		s.LossByQueue += l.stats.QueueDropped
+		s.Lost += l.stats.Lost + l.stats.QueueDropped + l.stats.CoDelDropped + l.stats.TooLarge + l.stats.OutageDropped
+		s.LossByQueue += l.stats.QueueDropped + l.stats.CoDelDropped
 		s.LossByLuck += l.stats.Lost
 		s.Duplicated += l.stats.Duplicated
 		s.Corrupted += l.stats.Corrupted + l.stats.Truncated
@@ -163,8 +162,16 @@ func (w *World) Stats() Stats {
 	return s
 }
 
-// Digest returns the SHA-256 of all datagrams sent so far, with times and addresses.
-func (w *World) Digest() [32]byte { return [32]byte(w.digest.Sum(nil)) }
+// Digest sums up all datagrams sent so far, every byte of them, with times and addresses.
+func (w *World) Digest() [32]byte { return w.digest.sum() }
+
+// At makes the world call do at an instant, before what else happens then. do may look up nodes
+// and links, change them, and ask for more calls; it must refer to nothing else that
+// changes, or clones of the world would share it.
+func (w *World) At(t gquic.Instant, do func(*World)) {
+	w.scripts = append(w.scripts, do)
+	w.schedule(max(t, w.now), scriptDue, uint32(len(w.scripts)-1))
+}
 
 // Run moves the world until every goal is reached, or something is wrong: ErrStuck,
 // ErrSpin, ErrLimit when the time comes to limit, or what an App failed with.
@@ -174,10 +181,11 @@ func (w *World) Run(limit gquic.Instant) error {
 		if w.Done() {
 			return nil
 		}
-		if w.queue.len() == 0 {
+		next := w.next()
+		if next == gquic.Never {
 			return w.unfinished(ErrStuck)
 		}
-		if w.queue.next() > limit {
+		if next > limit {
 			w.now = max(w.now, limit)
 			return w.unfinished(ErrLimit)
 		}
@@ -190,11 +198,12 @@ func (w *World) Run(limit gquic.Instant) error {
 // returns an error only if an assert or an App failed.
 func (w *World) RunUntil(t gquic.Instant) error {
 	w.start()
-	for w.err == nil && w.queue.len() > 0 && w.queue.next() <= t {
+	for w.err == nil {
+		if next := w.next(); next == gquic.Never || next > t {
+			w.now = max(w.now, t)
+			break
+		}
 		w.step()
-	}
-	if w.err == nil {
-		w.now = max(w.now, t)
 	}
 	return w.err
 }
@@ -202,22 +211,18 @@ func (w *World) RunUntil(t gquic.Instant) error {
 // Step moves the world by one event, and reports false when there is none or a run failed.
 func (w *World) Step() bool {
 	w.start()
-	if w.err != nil || w.queue.len() == 0 {
+	if w.err != nil || w.next() == gquic.Never {
 		return false
 	}
 	w.step()
 	return w.err == nil
 }
 
+// next returns when something happens next, or Never.
+func (w *World) next() gquic.Instant { return min(w.queue.next(), w.alarms.next()) }
+
 // Done reports whether every goal is reached.
-func (w *World) Done() bool {
-	for _, n := range w.nodes {
-		if n.app != nil && !n.app.Done() {
-			return false
-		}
-	}
-	return true
-}
+func (w *World) Done() bool { return w.started && w.pending == 0 }
 
 // Err returns what went wrong, or nil.
 func (w *World) Err() error { return w.err }
@@ -245,137 +250,103 @@ func (w *World) start() {
 	}
 	w.started = true
 	for _, n := range w.nodes {
-		if n.app != nil {
-			n.app.Start(n)
-		}
-		n.settle()
+		n.begin()
 	}
 }
 
+// step serves the next event. Of those at one instant packets come before alarms.
 func (w *World) step() {
-	e := w.queue.pop()
 	w.stats.Events++
-	w.now = max(w.now, e.at)
-	if e.packet == nil {
-		w.nodes[e.node].wake(e.at)
+	if a := w.alarms.next(); a < w.queue.next() {
+		w.now = max(w.now, a)
+		w.nodes[w.alarms.heap[0].node].wake()
 		return
 	}
-	w.forward(e.packet, e.hop)
+	e := w.queue.pop()
+	w.now = max(w.now, e.at)
+	switch e.kind {
+	case packetLeaves:
+		w.forward(e.id)
+	case linkReady:
+		w.linkReady(w.links[e.id])
+	case scriptDue:
+		w.scripts[e.id](w)
+		w.scripts[e.id] = nil
+	}
 }
 
-// schedule adds an event.
-func (w *World) schedule(e event) {
+func (w *World) schedule(at gquic.Instant, kind eventKind, id uint32) {
 	w.order++
-	e.order = w.order
-	w.queue.push(e)
+	w.queue.push(event{at: at, order: w.order, id: id, kind: kind})
 }
 
 // send puts a datagram of n on its way.
 func (w *World) send(n *Node, to netip.AddrPort, ecn uint8, data []byte) {
-	from := n.addr
+	from := n.leave()
 	w.stats.Sent++
 	w.stats.BytesSent += uint64(len(data))
-	w.record(from, to, data)
-	w.trace(TraceEvent{Kind: TraceSent, Node: n.name, From: from, To: to, Data: data})
+	w.digest.add(w.now, from, to, data)
+	if w.Trace != nil {
+		w.Trace(TraceEvent{Now: w.now, Kind: TraceSent, Node: n.name, From: from, To: to, Data: data})
+	}
 	owner, ok := w.owners[to]
-	path, routed := w.paths[[2]int{n.index, owner}]
+	path, routed := w.paths[[2]int32{n.index, owner}]
 	if !ok || !routed {
 		w.stats.Unroutable++
-		w.trace(TraceEvent{Kind: TraceUnroutable, Node: n.name, From: from, To: to, Data: data})
+		if w.Trace != nil {
+			w.Trace(TraceEvent{Now: w.now, Kind: TraceUnroutable, Node: n.name, From: from, To: to, Data: data})
+		}
 		return
 	}
-	p := &packet{from: from, to: to, ecn: ecn, node: owner, path: path, data: append([]byte(nil), data...)}
-	w.forward(p, 0)
+	id := w.packets.make(data)
+	p := w.packets.at(id)
+	p.from, p.to, p.ecn, p.node, p.hop, p.path = from, to, ecn, owner, 0, path
+	if len(path) == 0 {
+		// It arrives when the sender is done: a node is not called while it calls.
+		w.schedule(w.now, packetLeaves, id)
+		return
+	}
+	w.enter(w.links[path[0]], id)
 }
 
 // forward takes a packet into the next link of its path, or to its node.
-func (w *World) forward(p *packet, hop int) {
-	if hop == len(p.path) {
-		w.arrive(p)
+func (w *World) forward(id uint32) {
+	p := w.packets.at(id)
+	if int(p.hop) < len(p.path) {
+		w.enter(w.links[p.path[p.hop]], id)
 		return
 	}
-	l := w.links[p.path[hop]]
-	var f fate
-	w.passages, f = l.enter(w.now, p.data, w.passages[:0])
-	if f != passed {
-		w.trace(TraceEvent{Kind: TraceDropped, Link: l.name, From: p.from, To: p.to, Data: p.data})
-	}
-	for _, out := range w.passages {
-		next := p
-		if len(out.data) != len(p.data) || len(p.data) > 0 && &out.data[0] != &p.data[0] {
-			damaged := *p
-			damaged.data = out.data
-			next = &damaged
+	if owner, ok := w.owners[p.to]; ok && owner == p.node {
+		w.stats.Delivered++
+		w.nodes[p.node].receive(id)
+	} else { // the address was given up on the way
+		w.stats.Unroutable++
+		if w.Trace != nil {
+			w.Trace(TraceEvent{Now: w.now, Kind: TraceUnroutable, From: p.from, To: p.to, Data: p.data})
 		}
-		w.schedule(event{at: out.at, packet: next, hop: hop + 1})
 	}
-}
-
-func (w *World) arrive(p *packet) {
-	if owner, ok := w.owners[p.to]; !ok || owner != p.node {
-		w.stats.Unroutable++ // the address was given up on the way
-		w.trace(TraceEvent{Kind: TraceUnroutable, From: p.from, To: p.to, Data: p.data})
-		return
-	}
-	w.stats.Delivered++
-	w.nodes[p.node].receive(p)
-}
-
-func (w *World) trace(e TraceEvent) {
-	if w.Trace != nil {
-		e.Now = w.now
-		w.Trace(e)
-	}
-}
-
-// record adds a datagram to the digest.
-func (w *World) record(from, to netip.AddrPort, data []byte) {
-	b := binary.BigEndian.AppendUint64(w.scratch[:0], uint64(w.now))
-	b = from.AppendTo(b)
-	b = append(b, '>')
-	b = to.AppendTo(b)
-	b = binary.BigEndian.AppendUint32(b, uint32(len(data)))
-	w.digest.Write(b)
-	w.digest.Write(data)
-	w.scratch = b
+	w.packets.drop(id)
 }
 
 // Clone returns a copy of the world that goes on like the original: endpoints, goals,
 // links and what is on its way. Both share the endpoints' configurations, and so their
-// Trace functions.
+// Trace functions, and what At was given.
 func (w *World) Clone() *World {
 	c := *w
 	c.queue = w.queue.clone()
+	c.alarms.heap = slices.Clone(w.alarms.heap)
+	c.places = slices.Clone(w.places)
+	c.packets = w.packets.clone()
+	c.scripts = slices.Clone(w.scripts)
+	c.paths = maps.Clone(w.paths)
+	c.owners = maps.Clone(w.owners)
 	c.links = make([]*Link, len(w.links))
 	for i, l := range w.links {
-		copied := *l
-		c.links[i] = &copied
-	}
-	c.paths = make(map[[2]int][]int, len(w.paths))
-	for k, p := range w.paths {
-		c.paths[k] = p
-	}
-	c.owners = make(map[netip.AddrPort]int, len(w.owners))
-	for k, o := range w.owners {
-		c.owners[k] = o
+		c.links[i] = l.clone()
 	}
 	c.nodes = make([]*Node, len(w.nodes))
 	for i, n := range w.nodes {
 		c.nodes[i] = n.clone(&c)
 	}
-	c.digest = cloneHash(w.digest)
-	c.scratch, c.passages = nil, nil
 	return &c
-}
-
-func cloneHash(h hash.Hash) hash.Hash {
-	state, err := h.(encoding.BinaryMarshaler).MarshalBinary()
-	c := sha256.New()
-	if err == nil {
-		err = c.(encoding.BinaryUnmarshaler).UnmarshalBinary(state)
-	}
-	if err != nil {
-		panic("sim: crypto/sha256 cannot be copied: " + err.Error())
-	}
-	return c
 }
