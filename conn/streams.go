@@ -36,6 +36,7 @@ type streamState struct {
 	writeOver bool // nothing we wrote needs to arrive any more
 	readOver  bool // nothing will be read any more
 	discard   bool // the application does not want what arrives
+	gone      bool // not in the table any more
 	counted   bool // against the limit of open streams
 	refused   bool // opened by the peer beyond the limit
 	farewell  bool // RST_STREAM with code 0 follows the acknowledgement of all we wrote
@@ -398,8 +399,12 @@ func (c *Conn) resetStream(s *streamState, code wire.StreamErrorCode) {
 	c.progress(s)
 }
 
-// progress looks whether the stream is over: for the limit, and altogether.
+// progress looks whether the stream is over: for the limit, and altogether. It may be
+// called again for one that has gone by an earlier call of the same event.
 func (c *Conn) progress(s *streamState) {
+	if s.gone {
+		return
+	}
 	t := &c.streams
 	if !s.writeOver && s.send.AllAcked() {
 		s.writeOver = true
@@ -432,6 +437,7 @@ func (c *Conn) progress(s *streamState) {
 	if s.refused {
 		t.refused--
 	}
+	s.gone = true
 	i := t.position(s.id)
 	copy(t.all[i:], t.all[i+1:])
 	t.all[len(t.all)-1] = nil
