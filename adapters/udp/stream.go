@@ -26,6 +26,7 @@ type Stream struct {
 	stopped            bool  // reading was given up
 	settled            bool  // what was written has been acknowledged, or was reset
 
+	taken      bool // PeerStream returned it
 	peerReset  bool // by RST_STREAM with peerCode
 	peerCode   wire.StreamErrorCode
 	afterReset func(wire.StreamErrorCode)
@@ -175,12 +176,15 @@ func (s *Stream) cancelRead() {
 }
 
 // Close is CloseWrite and CancelRead: what was written is still delivered. It returns an
-// error if the end could not be written.
+// error if the end could not be written, but not for a stream that was reset.
 func (s *Stream) Close() error {
 	s.c.e.mu.Lock()
 	defer s.c.e.mu.Unlock()
 	s.cancelRead()
-	return s.closeWrite()
+	if err := s.closeWrite(); !isStreamError(err) {
+		return err
+	}
+	return nil
 }
 
 // Reset breaks the stream off in both directions, with a code for the peer, such as

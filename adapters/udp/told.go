@@ -15,28 +15,29 @@ import (
 
 // PeerStream returns the stream with this ID, which the peer opened or has told of on
 // another stream. From the first call on, streams are only had this way: AcceptStream
-// returns no more of them. Errors unwrap to conn.ErrUnknownStream if the stream is over,
+// returns no more of them. first is true the first time that it is returned. Errors unwrap to conn.ErrUnknownStream if the stream is over,
 // and to a *[conn.LocalError] with which to close the connection if it is not the peer's
 // to open.
-func (c *Conn) PeerStream(id wire.StreamID) (*Stream, error) {
+func (c *Conn) PeerStream(id wire.StreamID) (s *Stream, first bool, err error) {
 	e := c.e
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if c.over {
-		return nil, c.opError("accept", c.err)
+		return nil, false, c.opError("accept", c.err)
 	}
 	c.told, c.incoming = true, nil
-	s := c.streams[id]
+	s = c.streams[id]
 	if s == nil {
 		if err := c.core().Expect(id); err != nil {
-			return nil, c.opError("accept", err)
+			return nil, false, c.opError("accept", err)
 		}
 		e.flush(e.now())
 		if s = c.streams[id]; s == nil {
-			return nil, c.opError("accept", conn.ErrUnknownStream)
+			return nil, false, c.opError("accept", conn.ErrUnknownStream)
 		}
 	}
-	return s, nil
+	first, s.taken = !s.taken, true
+	return s, first, nil
 }
 
 // EndRead says that the peer's bytes end at offset, as it has told elsewhere: Read gives

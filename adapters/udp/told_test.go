@@ -24,8 +24,11 @@ func TestToldStream(t *testing.T) {
 		if err := cs[i].EndWrite(); err != nil {
 			t.Fatal(err)
 		}
-		if ss[i], err = s.PeerStream(cs[i].ID()); err != nil {
-			t.Fatal(err)
+		for _, want := range []bool{true, false} {
+			var first bool
+			if ss[i], first, err = s.PeerStream(cs[i].ID()); err != nil || first != want {
+				t.Fatal(first, err)
+			}
 		}
 		if err := ss[i].EndRead(0); err != nil {
 			t.Fatal(err)
@@ -61,7 +64,7 @@ func TestPeerStreamRefuses(t *testing.T) {
 	server, client := serverConfig(t)
 	_, s := connected(t, server, client)
 	var local *conn.LocalError
-	if _, err := s.PeerStream(2); !errors.As(err, &local) || local.Code != wire.InvalidStreamID {
+	if _, _, err := s.PeerStream(2); !errors.As(err, &local) || local.Code != wire.InvalidStreamID {
 		t.Errorf("a stream of the server's own: %v", err)
 	}
 }

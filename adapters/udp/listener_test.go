@@ -1,0 +1,272 @@
+package udp
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"math/big"
+	"net"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"example.com/gquic/conn"
+	"example.com/gquic/wire"
+)
+
+func TestListenerClose(t *testing.T) {
+	noLeaks(t)
+	server, client := serverConfig(t)
+	l := listen(t, server)
+	c, err := Dial(patient(t), l.Addr().String(), client)
+	if err != nil {
+		t.Fatal(err)
+	}
+	accepted, err := l.Accept(patient(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	waits := make(chan error, 1)
+	go func() {
+		_, err := l.Accept(context.Background())
+		waits <- err
+	}()
+	time.Sleep(10 * time.Millisecond)
+	l.Close()
+	if err := <-waits; !errors.Is(err, net.ErrClosed) {
+		t.Errorf("a waiting Accept ends with %v", err)
+	}
+	<-c.Context().Done()
+	var e *conn.PeerError
+	if !errors.As(c.Err(), &e) || e.Code != wire.PeerGoingAway {
+		t.Errorf("the client ends with %v", c.Err())
+	}
+	if _, err := accepted.AcceptStream(patient(t)); err == nil {
+		t.Error("a closed listener's connection accepts streams")
+	}
+	if _, err := l.Accept(patient(t)); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("Accept after Close gives %v", err)
+	}
+	if err := l.Close(); err != nil {
+		t.Error(err)
+	}
+	again, err := Listen(l.Addr().String(), server) // the port is free
+	if err != nil {
+		t.Fatal(err)
+	}
+	again.Close()
+}
+
+func TestAcceptContext(t *testing.T) {
+	noLeaks(t)
+	server, _ := serverConfig(t)
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+	defer cancel()
+	if _, err := listen(t, server).Accept(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Accept gives %v", err)
+	}
+}
+
+// TestStreamContexts ends waits for streams by contexts.
+func TestStreamContexts(t *testing.T) {
+	noLeaks(t)
+	server, client := serverConfig(t)
+	server.Conn.MaxStreams = 3
+	c, s := connected(t, server, client)
+	soon, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+	defer cancel()
+	if _, err := s.AcceptStream(soon); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("AcceptStream gives %v", err)
+	}
+	var open []*Stream
+	for range 3 {
+		st, err := c.OpenStream(patient(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		open = append(open, st)
+	}
+	soon, cancel = context.WithTimeout(context.Background(), 20*time.Millisecond)
+	defer cancel()
+	if _, err := c.OpenStream(soon); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("a fourth stream of three: %v", err)
+	}
+	go func() {
+		time.Sleep(20 * time.Millisecond)
+		open[0].Reset(wire.StreamCancelled)
+	}()
+	if _, err := c.OpenStream(patient(t)); err != nil {
+		t.Errorf("a stream after one of three has gone: %v", err)
+	}
+}
+
+func TestBacklog(t *testing.T) {
+	noLeaks(t)
+	server, client := serverConfig(t)
+	server.Backlog = 1
+	l := listen(t, server)
+	first, err := Dial(patient(t), l.Addr().String(), client)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer first.CloseWithError(wire.PeerGoingAway, "")
+	second, err := Dial(patient(t), l.Addr().String(), client)
+	if err == nil { // the close may come right behind the SHLO
+		<-second.Context().Done()
+		err = second.Err()
+	}
+	var e *conn.PeerError
+	if !errors.As(err, &e) || e.Code != wire.PeerGoingAway {
+		t.Errorf("a connection beyond the backlog ends with %v", err)
+	}
+	if _, err := l.Accept(patient(t)); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestListenerDial has two listeners connect to each other over their own sockets.
+func TestListenerDial(t *testing.T) {
+	noLeaks(t)
+	server, client := serverConfig(t)
+	both := *server
+	both.Conn.Client = client.Conn.Client
+	a, b := listen(t, &both), listen(t, &both)
+	go echo(a)
+	go echo(b)
+	talk := func(l *Listener, to string, opts ...DialOption) error {
+		c, err := l.Dial(patient(t), to, opts...)
+		if err != nil {
+			return err
+		}
+		s, err := c.OpenStream(patient(t))
+		if err != nil {
+			return err
+		}
+		s.Write([]byte("hello"))
+		s.CloseWrite()
+		if got, err := io.ReadAll(s); err != nil || string(got) != "hello" {
+			return fmt.Errorf("%q came back, error %w", got, err)
+		}
+		return nil
+	}
+	for _, way := range []struct{ from, to *Listener }{{a, b}, {b, a}, {a, b}} {
+		if err := talk(way.from, way.to.Addr().String(), WithServerName("localhost")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	dialer, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := NewListener(dialer, client) // only dials
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	if err := talk(d, a.Addr().String(), WithVersions(wire.Q044)); err != nil {
+		t.Fatal(err)
+	}
+	if err := talk(d, a.Addr().String(), WithVersions(wire.Q044)); !errors.Is(err, conn.ErrAddressInUse) {
+		t.Errorf("a second Q044 connection gives %v", err)
+	}
+}
+
+// TestAnswersFromTheAddressAsked asks a wildcard listener at addresses that are not the
+// system's first choice. The client's socket takes only answers from there.
+func TestAnswersFromTheAddressAsked(t *testing.T) {
+	noLeaks(t)
+	server, client := serverConfig(t)
+	for _, c := range []struct{ listen, ask string }{
+		{"0.0.0.0:0", "127.0.0.1"}, {":0", "127.0.0.1"}, {":0", "::1"}, {"0.0.0.0:0", "127.0.0.2"}, {":0", "127.0.0.2"},
+	} {
+		t.Run(c.listen+" "+c.ask, func(t *testing.T) {
+			if c.ask == "127.0.0.2" && runtime.GOOS != "linux" {
+				t.Skip("needs Linux")
+			}
+			l, err := Listen(c.listen, server)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.Close()
+			_, port, _ := net.SplitHostPort(l.Addr().String())
+			if p, err := net.ListenPacket("udp", net.JoinHostPort(c.ask, "0")); err != nil {
+				t.Skip(err)
+			} else {
+				p.Close()
+			}
+			q, err := Dial(patient(t), net.JoinHostPort(c.ask, port), client)
+			if err != nil {
+				t.Fatal(err)
+			}
+			q.Close()
+		})
+	}
+}
+
+func TestListenFails(t *testing.T) {
+	server, client := serverConfig(t)
+	l := listen(t, server)
+	if _, err := Listen(l.Addr().String(), server); err == nil {
+		t.Error("two listeners have one address")
+	}
+	if _, err := Listen("127.0.0.1:none", server); err == nil {
+		t.Error("a port that does not exist is served")
+	}
+	bad := *client
+	bad.Conn.MaxStreams = 1 << 30
+	if _, err := Listen("127.0.0.1:0", &bad); err == nil || !strings.Contains(err.Error(), "MaxStreams") {
+		t.Errorf("a configuration that cannot be gives %v", err)
+	}
+}
+
+func TestCertificates(t *testing.T) {
+	_, key, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]tls.Certificate{
+		"Ed25519":  {Certificate: [][]byte{der}, PrivateKey: key},
+		"no chain": {PrivateKey: key},
+		"junk":     {Certificate: [][]byte{{1, 2, 3}}, PrivateKey: key},
+	} {
+		if _, err := Certificate(c); err == nil {
+			t.Errorf("%s: it is taken", name)
+		}
+	}
+	own, err := SelfSigned("localhost", "::1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Certificate(tls.Certificate{Certificate: own.Chain, PrivateKey: own.Key}); err != nil {
+		t.Error(err)
+	}
+	if _, err := Certificate(tls.Certificate{Certificate: own.Chain}); err == nil {
+		t.Error("a certificate without a key is taken")
+	}
+	leaf, err := x509.ParseCertificate(own.Chain[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, host := range []string{"localhost", "::1"} {
+		if err := leaf.VerifyHostname(host); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := LoadCertificate("no", "such"); err == nil {
+		t.Error("files that do not exist are loaded")
+	}
+	if _, err := Fingerprint(nil); err == nil {
+		t.Error("nothing has a fingerprint")
+	}
+}
