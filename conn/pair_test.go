@@ -54,12 +54,19 @@ func newPair(tb testing.TB, version wire.Version, change func(client, server *co
 // connect dials and runs the handshake.
 func (p *pair) connect() {
 	p.tb.Helper()
+	p.dial()
+	p.run(10 * time.Millisecond)
+}
+
+// dial dials and runs the handshake until both sides call it established.
+func (p *pair) dial() {
+	p.tb.Helper()
 	h, err := p.client.Dial(p.now, serverAddr, conn.DialOptions{ServerName: "server.example"})
 	if err != nil {
 		p.tb.Fatal(err)
 	}
 	p.c = h
-	p.run(10 * time.Millisecond)
+	p.run(time.Millisecond)
 	if p.client.Conn(h).State() != conn.Established || p.server.Conn(p.s).State() != conn.Established {
 		p.tb.Fatalf("not established: client %v, server %v", p.client.Conn(h).Err(), p.server.Conn(p.s).Err())
 	}
@@ -104,4 +111,23 @@ func (p *pair) carry(from, to *conn.Endpoint, addr netip.AddrPort) bool {
 		}
 	}
 	return ok
+}
+
+// echo reads what arrives on a stream, answers its end with ten bytes, and reads the
+// answer at the other side.
+func (p *pair) echo(e *conn.Endpoint, ev conn.Event) {
+	if ev.Kind != conn.StreamReadable {
+		return
+	}
+	c := e.Conn(ev.Conn)
+	var buf [4096]byte
+	for {
+		n, fin, err := c.Read(ev.Stream, buf[:])
+		if fin && e == p.server {
+			c.Write(ev.Stream, buf[:10], true)
+		}
+		if n == 0 || fin || err != nil {
+			return
+		}
+	}
 }

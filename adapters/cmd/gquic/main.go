@@ -5,6 +5,7 @@
 //	gquic echo-server -addr :6121          sends back what it gets
 //	gquic echo-client -addr host:6121 -pin FINGERPRINT -size 16MiB
 //	gquic sim -seed 7 -loss 0.02           the same run for the same seed
+//	gquic bench bulk                       measure: bulk, handshakes, requests, idle
 //	gquic help                             the verbs
 //	gquic VERB -h                          a verb's flags
 //
@@ -26,10 +27,14 @@ import (
 	"strings"
 	"syscall"
 
+	"example.com/gquic/adapters/bench"
 	"example.com/gquic/wire"
 )
 
 func main() {
+	if bench.Child(bench.GQUIC{}, bench.Raw{}) { // one of the two processes of a measurement
+		return
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
@@ -44,7 +49,7 @@ type verb struct {
 }
 
 func verbs() []verb {
-	return []verb{demoVerb, serverVerb, clientVerb, simVerb, versionVerb}
+	return append([]verb{demoVerb, serverVerb, clientVerb, simVerb, versionVerb}, benchVerbs...)
 }
 
 // output is where a verb prints.
@@ -80,7 +85,7 @@ func misusef(format string, args ...any) error { return misuse{fmt.Errorf(format
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if len(args) == 0 || args[0] == "help" || args[0] == "-h" || args[0] == "-help" || args[0] == "--help" {
 		if len(args) > 1 && args[0] == "help" {
-			return run(ctx, []string{args[1], "-h"}, stdout, stderr)
+			return run(ctx, append(args[1:], "-h"), stdout, stderr)
 		}
 		usage(stdout)
 		return 0
@@ -88,6 +93,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	for _, v := range verbs() {
 		if v.name == args[0] {
 			return v.run(ctx, args[1:], stdout, stderr)
+		}
+		if len(args) > 1 && v.name == args[0]+" "+args[1] { // bench bulk
+			return v.run(ctx, args[2:], stdout, stderr)
 		}
 	}
 	fmt.Fprintf(stderr, "gquic: there is no verb %q: \"gquic help\" lists them\n", args[0])
@@ -97,9 +105,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 func usage(w io.Writer) {
 	fmt.Fprint(w, "gquic speaks Google QUIC, versions Q043 and Q044.\n\n")
 	for _, v := range verbs() {
-		fmt.Fprintf(w, "  gquic %-12s %s\n", v.name, v.summary)
+		fmt.Fprintf(w, "  gquic %-16s %s\n", v.name, v.summary)
 	}
-	fmt.Fprintf(w, "  gquic %-12s %s\n\n", "help", "this list")
+	fmt.Fprintf(w, "  gquic %-16s %s\n\n", "help", "this list")
 	fmt.Fprint(w, "\"gquic VERB -h\" shows a verb's flags. Flags come before arguments.\n")
 }
 

@@ -1,0 +1,55 @@
+package conn_test
+
+import (
+	"runtime"
+	"testing"
+	"time"
+
+	"example.com/gquic/conn"
+	"example.com/gquic/wire"
+)
+
+// idleServer is a server that holds n established connections, on each of which a
+// request was answered, and whose clients are gone without a word.
+func idleServer(tb testing.TB, version wire.Version, n int) (*pair, []conn.Handle) {
+	p := newPair(tb, version, func(c, s *conn.Config) {
+		c.IdleTimeout, s.IdleTimeout = 600*time.Second, 600*time.Second
+	})
+	var handles []conn.Handle
+	p.event = func(e *conn.Endpoint, ev conn.Event) { p.echo(e, ev) }
+	buf := make([]byte, 100)
+	for range n {
+		p.dial()
+		handles = append(handles, p.s)
+		id, err := p.client.Conn(p.c).OpenStream()
+		if err != nil {
+			tb.Fatal(err)
+		}
+		p.client.Conn(p.c).Write(id, buf, true)
+		p.run(100 * time.Millisecond)
+	}
+	return p, handles
+}
+
+// BenchmarkIdle reports the bytes of live heap that an idle server connection costs,
+// its share of the endpoint's tables included.
+func BenchmarkIdle(b *testing.B) {
+	for _, version := range []wire.Version{wire.Q043, wire.Q044} {
+		b.Run(version.String(), func(b *testing.B) {
+			before := liveHeap()
+			p, handles := idleServer(b, version, b.N)
+			p.client = nil
+			b.ReportMetric(float64(liveHeap()-before)/float64(len(handles)), "bytes/conn")
+			runtime.KeepAlive(p)
+		})
+	}
+}
+
+// liveHeap is what is in use after a collection.
+func liveHeap() int64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
