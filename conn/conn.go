@@ -118,18 +118,36 @@ type stopWaiting struct {
 
 // amplification bounds what a server sends to an address that has not proved itself:
 // three times what came from it. The reference bounds only the first REJ so
-// (handshake, section 13.3); ours holds for its repetitions too.
+// (handshake, section 13.3); ours holds for its repetitions too. Packets that were
+// acknowledged make room again, or a client that has part of a long REJ, and no more to
+// say until it has all, would wait for ever; the data in them are never sent twice, so
+// forged ACKs gain one REJ at most.
 type amplification struct {
-	validated      bool
-	received, sent int // bytes
+	validated             bool
+	received, sent, acked int // bytes
 }
 
 const amplificationFactor = 3
 
-// allows reports whether another size bytes may be sent.
-func (a *amplification) allows(size int) bool {
-	return a.validated || a.sent+size <= amplificationFactor*a.received
+// leastRoom is how much of a packet must be allowed for one to be sent, in bytes.
+const leastRoom = 200
+
+// room returns how many of size bytes may be sent: 0 if they are too few for a packet.
+func (a *amplification) room(size int) int {
+	if a.validated {
+		return size
+	}
+	if room := amplificationFactor*a.received + a.acked - a.sent; room < size {
+		size = room
+	}
+	if size < leastRoom {
+		return 0
+	}
+	return size
 }
+
+// allows reports whether another size bytes may be sent.
+func (a *amplification) allows(size int) bool { return a.room(size) >= size }
 
 // newConn makes what both sides have in common.
 func (e *Endpoint) newConn(side wire.Perspective, id wire.ConnectionID, v wire.Version, seed handshake.Entropy) *Conn {

@@ -50,7 +50,7 @@ func (c *Conn) appendPacket(b []byte, size int) []byte {
 	if crypto {
 		level = cryptoLevel
 	}
-	if c.seal[level] == nil || !c.credit.allows(size) || c.detector.Full() {
+	if size = c.credit.room(size); c.seal[level] == nil || size == 0 || c.detector.Full() {
 		return b
 	}
 	p := &c.e.build
@@ -60,7 +60,7 @@ func (c *Conn) appendPacket(b []byte, size int) []byte {
 	if crypto {
 		c.appendCryptoFrame(p)
 	}
-	if level != handshake.LevelNull {
+	if level != handshake.LevelNull && level == c.sendLevel() { // no data beside a server's SHLO
 		c.appendControlFrames(p)
 		c.appendStreamFrames(p)
 		c.appendControlFrames(p) // the streams may have run into a window

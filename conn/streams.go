@@ -357,7 +357,9 @@ func (c *Conn) onReset(f *wire.RstStreamFrame) error {
 		s.send.Reset(c.pool())
 		s.writeOver = true
 	} // else the peer answered that we do not read: what we wrote before still has to arrive
-	c.emit(Event{Kind: StreamReset, Stream: s.id, StreamCode: f.Code})
+	if !s.refused { // the application knows nothing of a refused one
+		c.emit(Event{Kind: StreamReset, Stream: s.id, StreamCode: f.Code})
+	}
 	if f.Code == wire.StreamNoError && !s.readOver {
 		c.arrived(s)
 	}
