@@ -65,6 +65,7 @@ func setups(t *testing.T, chainNames []string, links ...bool) []setup {
 type pair struct {
 	setup
 	client, server Session
+	listener       Listener
 	ctx            context.Context
 	seen           *watch
 	relay          *relay.Relay
@@ -95,6 +96,7 @@ func connect(t *testing.T, s setup, clientOptions, serverOptions Options) *pair 
 		t.Fatal(err)
 	}
 	t.Cleanup(l.Close)
+	p.listener = l
 	addr := l.Addr()
 	if s.bad {
 		if p.relay, err = relay.Start(netip.MustParseAddrPort(addr), badLink); err != nil {
