@@ -35,6 +35,7 @@ type Client struct {
 	opened   int
 	finished int
 	streams  []clientStream
+	refused  []wire.StreamID // to be opened again under other IDs
 	made     int // connections that are done
 	done     bool
 	result   ConnResult
@@ -88,6 +89,7 @@ func (c *Client) String() string {
 func (c *Client) Clone() App {
 	d := *c
 	d.streams = append([]clientStream(nil), c.streams...)
+	d.refused = append([]wire.StreamID(nil), c.refused...)
 	return &d
 }
 
@@ -110,7 +112,7 @@ func (c *Client) dial(n *Node) {
 		n.Fail(fmt.Errorf("dial: %w", err))
 		return
 	}
-	c.h, c.opened, c.finished, c.streams = h, 0, 0, c.streams[:0]
+	c.h, c.opened, c.finished, c.streams, c.refused = h, 0, 0, c.streams[:0], nil
 	c.result = ConnResult{Dialed: n.Now()}
 	c.open(n)
 }
@@ -118,7 +120,7 @@ func (c *Client) dial(n *Node) {
 // open opens streams until all are, or the limit is reached; StreamsAvailable goes on.
 func (c *Client) open(n *Node) {
 	cn := n.Conn(c.h)
-	for c.opened < max(c.Streams, 1) {
+	for c.opened < max(c.Streams, 1) || len(c.refused) > 0 {
 		id, err := cn.OpenStream()
 		if errors.Is(err, conn.ErrStreamLimit) {
 			return
@@ -126,6 +128,13 @@ func (c *Client) open(n *Node) {
 		if err != nil {
 			n.Fail(fmt.Errorf("open stream: %w", err))
 			return
+		}
+		if last := len(c.refused) - 1; last >= 0 {
+			s := c.stream(c.refused[last])
+			c.refused = c.refused[:last]
+			*s = clientStream{id: id, req: s.req}
+			c.write(n, s)
+			continue
 		}
 		c.opened++
 		c.streams = append(c.streams, clientStream{id: id, req: request{key: c.rand.Uint64(), up: c.Upload, down: c.Download}})
@@ -161,6 +170,11 @@ func (c *Client) Event(n *Node, e conn.Event) {
 		c.Options.Resumption = n.Conn(c.h).Resumption()
 		c.result.Resumed = c.Options.Resumption
 	case conn.StreamReset:
+		if e.StreamCode == wire.RefusedStream && c.stream(e.Stream) != nil {
+			c.refused = append(c.refused, e.Stream)
+			c.open(n)
+			return
+		}
 		n.Fail(fmt.Errorf("stream %d: reset by the server: %v", e.Stream, e.StreamCode))
 	case conn.Closed:
 		n.Fail(fmt.Errorf("unfinished (%v): %w", c, e.Err))
@@ -193,6 +207,10 @@ func (c *Client) write(n *Node, s *clientStream) {
 		fin := s.sent+int64(len(b)) == total
 		taken, err := n.Conn(c.h).Write(s.id, b, fin)
 		s.sent += int64(taken)
+		var reset *conn.StreamError
+		if errors.As(err, &reset) && reset.Code == wire.RefusedStream {
+			return // the event that tells so is on its way
+		}
 		if err != nil {
 			n.Fail(fmt.Errorf("stream %d: write at %d: %w", s.id, s.sent, err))
 			return
