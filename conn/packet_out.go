@@ -64,6 +64,9 @@ func (c *Conn) appendPacket(b []byte, size int) []byte {
 		c.appendControlFrames(p)
 		c.appendStreamFrames(p)
 		c.appendControlFrames(p) // the streams may have run into a window
+		if c.fired && c.probes > 0 && !p.packet.Has(recovery.Retransmittable) {
+			p.ping(c) // what was lost is of no use any more, but its timer wants an answer
+		}
 	}
 	if len(p.b) == ackOnly && !c.acks.Due(c.e.now) {
 		c.frames.dropNewest(p.packet.Frames)
@@ -384,8 +387,15 @@ func (c *Conn) countQuiet(p *packetBuilder) {
 		c.quietPackets = 0
 		return
 	}
-	if c.quietPackets++; c.quietPackets > quietLimit && p.room() > 0 && p.packet.Level != uint8(handshake.LevelNull) {
+	if c.quietPackets++; c.quietPackets > quietLimit && p.packet.Level != uint8(handshake.LevelNull) {
 		c.quietPackets = 0
+		p.ping(c)
+	}
+}
+
+// ping adds a PING that is not worth repeating.
+func (p *packetBuilder) ping(c *Conn) {
+	if p.room() > 0 {
 		f := wire.PingFrame{}
 		p.b = f.Append(p.b, &p.context)
 		p.carry(c, sentFrame{kind: sentPing})
