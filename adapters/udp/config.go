@@ -126,6 +126,7 @@ type DialOption func(*dialOptions)
 type dialOptions struct {
 	core  conn.DialOptions
 	local net.Addr
+	first bool // open the first stream at once
 }
 
 // WithServerName names the server, for SNI and for its certificate. Without it the

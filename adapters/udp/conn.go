@@ -17,6 +17,7 @@ import (
 type Conn struct {
 	e      *endpoint
 	h      conn.Handle
+	first  *Stream    // opened with the connection, or nil
 	raw    *conn.Conn // for reading its state once more when its handle is already stale
 	client bool
 

@@ -7,7 +7,6 @@ import (
 	"net/netip"
 	"time"
 
-	"example.com/gquic/conn"
 	"example.com/gquic/wire"
 )
 
@@ -83,18 +82,24 @@ func dialOwn(ctx context.Context, addr string, cfg *Config, o *dialOptions) (*Co
 		return nil, err
 	}
 	e.only = c
+	if o.first {
+		c.openFirst()
+	}
 	e.flush(e.now())
 	go e.run()
 	return c, nil
 }
 
 // start1 begins a connection on an endpoint that runs.
-func (e *endpoint) start1(to netip.AddrPort, o conn.DialOptions) (*Conn, error) {
+func (e *endpoint) start1(to netip.AddrPort, o *dialOptions) (*Conn, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	c, err := e.dial(to, o)
+	c, err := e.dial(to, o.core)
 	if err != nil {
 		return nil, err
+	}
+	if o.first {
+		c.openFirst()
 	}
 	e.flush(e.now())
 	return c, nil

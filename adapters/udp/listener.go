@@ -83,7 +83,7 @@ func (l *Listener) Dial(ctx context.Context, addr string, opts ...DialOption) (*
 	}
 	for i := range versions {
 		o.core.Versions = versions[i:]
-		c, err := l.e.start1(to, o.core)
+		c, err := l.e.start1(to, o)
 		if err != nil {
 			return nil, dialError(addr, err)
 		}

@@ -114,6 +114,22 @@ func (s *Stream) AfterReset(f func(code wire.StreamErrorCode)) {
 	s.afterReset = f
 }
 
+// WithFirstStream opens the first stream as the connection begins, so that the server may
+// write on it before the client has had the time to: [Conn.FirstStream] returns it.
+func WithFirstStream() DialOption {
+	return func(o *dialOptions) { o.first = true }
+}
+
+// openFirst opens the first stream of a connection that has only begun. The lock is held.
+func (c *Conn) openFirst() {
+	if id, err := c.core().OpenStream(); err == nil {
+		c.first = c.newStream(id)
+	}
+}
+
+// FirstStream returns the stream that [WithFirstStream] opened, or nil.
+func (c *Conn) FirstStream() *Stream { return c.first }
+
 // A Piece is what [Conn.TryWrite] writes on one stream.
 type Piece struct {
 	Stream *Stream
@@ -176,4 +192,21 @@ func (c *Conn) WaitDelivered(ctx context.Context) error {
 	c.e.mu.Lock()
 	defer c.e.mu.Unlock()
 	return c.waitDelivered(ctx)
+}
+
+// EndRead is [Stream.EndRead] for a stream that may have been let go of. If it is over,
+// nothing happens.
+func (c *Conn) EndRead(id wire.StreamID, offset uint64) error {
+	e := c.e
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if c.over {
+		return c.opError("read", c.err)
+	}
+	err := c.core().EndRead(id, offset)
+	e.flush(e.now())
+	if err != nil {
+		return c.opError("read", err)
+	}
+	return nil
 }
