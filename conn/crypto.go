@@ -90,6 +90,16 @@ func (c *Conn) onCrypto(in *incoming, f *wire.StreamFrame) error {
 	return c.crypto.recv.Insert(c.pool(), f.Offset, f.Data, false)
 }
 
+// dropUnread forgets the handshake bytes that make no whole message yet. A client does so
+// when the first protected packet opens: a server that sends one has nothing to add
+// to what it said before, so they are forged, and would become part of the SHLO.
+func (s *cryptoStream) dropUnread(p *stream.Pool) {
+	next := s.recv.Offset()
+	s.recv.Reset(p)
+	s.recv = stream.ReceiveBuffer{}
+	s.recv.StartAt(next)
+}
+
 // readHello gives the machine whatever whole messages are there.
 func (c *Conn) readHello(in *incoming) {
 	if !in.crypto {

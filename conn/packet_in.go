@@ -167,6 +167,9 @@ type incoming struct {
 
 // noteLevel latches weaker protections off when a packet opened under a stronger one.
 func (c *Conn) noteLevel(h *wire.Header, level handshake.Level) {
+	if level != handshake.LevelNull && c.side == wire.Client && c.open[handshake.LevelNull] != nil {
+		c.crypto.dropUnread(c.pool())
+	}
 	switch {
 	case level == handshake.LevelInitial && c.side == wire.Client:
 		c.open[handshake.LevelInitial] = c.hs.candidate
