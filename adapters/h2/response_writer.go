@@ -166,6 +166,10 @@ func (w *responseWriter) EnableFullDuplex() error { return nil }
 
 // flush sends p, with the headers if they are still to be sent. last: the body ends here.
 func (w *responseWriter) flush(p []byte, last bool) {
+	if w.err == nil && !w.sent {
+		// quic-go's client breaks over headers of a request that it has given up.
+		w.err = w.st.ctx.Err()
+	}
 	if w.err != nil {
 		return
 	}
@@ -291,7 +295,7 @@ func (w *responseWriter) finish() {
 
 // abort breaks the response off. quic-go's client hears of no reset before the headers.
 func (w *responseWriter) abort() {
-	if !w.sent && !w.st.sc.limits {
+	if !w.sent && !w.st.sc.limits && w.st.ctx.Err() == nil {
 		w.sent = true
 		w.st.sc.sendHeaders(w.st.ctx, w.st.s.ID(), []hpack.HeaderField{{Name: ":status", Value: "500"}}, false, Priority{}, nil)
 	}

@@ -178,8 +178,10 @@ func (sc *serverConn) trailersArrived(ev *Event, s *udp.Stream, m *message, malf
 
 // schedule begins a request's handler, or makes it wait until another has returned.
 func (sc *serverConn) schedule(st *serverStream) error {
+	st.arm()
 	sc.mu.Lock()
 	defer sc.mu.Unlock()
+	sc.live[st.s.ID()] = st
 	if sc.running >= sc.most {
 		if len(sc.waiting) >= queueFactor*sc.most {
 			return &Error{wire.TooManyOpenStreams, fmt.Sprintf("%d requests wait for handlers of streams that were reset", len(sc.waiting))}
@@ -189,8 +191,6 @@ func (sc *serverConn) schedule(st *serverStream) error {
 		sc.running++
 		go sc.run(st)
 	}
-	sc.live[st.s.ID()] = st
-	st.arm()
 	return nil
 }
 
