@@ -47,13 +47,16 @@ func first(errs ...error) error {
 
 // checkSlots: a slot is either free or holds a connection that knows where it is.
 func (e *Endpoint) checkSlots() error {
-	used, half := 0, 0
+	used, half, awake := 0, 0, 0
 	for i := 1; i < len(e.slots); i++ {
 		c := e.slots[i].conn
 		if c == nil {
 			continue
 		}
 		used++
+		if !c.resting {
+			awake++
+		}
 		if c.hs != nil && c.hs.halfOpen {
 			half++
 		}
@@ -70,6 +73,8 @@ func (e *Endpoint) checkSlots() error {
 		failUnless(used+len(e.free) == len(e.slots)-1, "%d slots used and %d free, of %d", used, len(e.free), len(e.slots)-1),
 		failUnless(used == e.stats.Connections && half == e.halfOpen,
 			"%d connections, %d half open; the counters say %d, %d", used, half, e.stats.Connections, e.halfOpen),
+		failUnless(awake == e.caretaker.awake && (awake == 0 || e.caretaker.next != gquic.Never),
+			"%d connections are awake, the caretaker counts %d", awake, e.caretaker.awake),
 		failUnless(used <= e.cfg.MaxConnections, "%d connections, over the limit", used))
 }
 
@@ -219,7 +224,7 @@ func (c *Conn) checkWindows() error {
 			failUnless(s.recvWindow.Consumed() <= s.recvWindow.Received(), "stream %d: consumed %d of %d", s.id, s.recvWindow.Consumed(), s.recvWindow.Received()),
 			failUnless(s.readOver || s.recvWindow.Received() == s.recv.Highest(), "stream %d: %d bytes charged, %d arrived", s.id, s.recvWindow.Received(), s.recv.Highest()),
 			failUnless(s.readOver || s.recvWindow.Consumed() == s.recv.Offset(), "stream %d: %d bytes given back, %d read", s.id, s.recvWindow.Consumed(), s.recv.Offset()),
-			failUnless(s.send.Buffered() <= c.e.cfg.SendBuffer, "stream %d: %d bytes buffered", s.id, s.send.Buffered()),
+			failUnless(s.unsent() <= c.e.cfg.SendBuffer, "stream %d: %d bytes written and not sent", s.id, s.unsent()),
 		); err != nil {
 			return err
 		}

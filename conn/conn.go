@@ -41,6 +41,7 @@ type Conn struct {
 	heapPos int32 // in the endpoint's heap of deadlines, -1: not there
 	queued  bool  // in the endpoint's queue of connections that may send
 	fired   bool  // the retransmission timer fired and nothing was sent since
+	resting bool  // what activity needs was given back
 
 	side          wire.Perspective
 	state         State
@@ -94,6 +95,7 @@ type Conn struct {
 	created      gquic.Instant
 	lastReceived gquic.Instant // a packet that opened
 	firstSent    gquic.Instant // the first retransmittable packet sent since
+	busySince    gquic.Instant // when a stream was opened while there was none
 	lingerUntil  gquic.Instant // after the close, Never before
 	err          error         // why it closed
 	closeOwed    bool

@@ -25,12 +25,13 @@ type Endpoint struct {
 	byID   map[wire.ConnectionID]uint32
 	byAddr map[netip.AddrPort]uint32 // connections whose peer leaves the ID out, by its address
 
-	timers   deadlines
-	ready    queue[uint32] // connections that may have something to send
-	events   queue[Event]
-	replies  queue[reply]
-	timeWait timeWait
-	early    earlyPackets
+	timers    deadlines
+	caretaker caretaker
+	ready     queue[uint32] // connections that may have something to send
+	events    queue[Event]
+	replies   queue[reply]
+	timeWait  timeWait
+	early     earlyPackets
 
 	created  uint64 // connections so far: each derives its own entropy from its number
 	halfOpen int    // accepted ones whose client has shown no valid token
@@ -68,6 +69,7 @@ func NewEndpoint(cfg Config) (*Endpoint, error) {
 		byID:    map[wire.ConnectionID]uint32{},
 		byAddr:  map[netip.AddrPort]uint32{},
 	}
+	e.caretaker.next = gquic.Never
 	e.timeWait.byID = map[wire.ConnectionID]uint64{}
 	if cfg.Server != nil {
 		if e.host, err = handshake.NewHost(cfg.Server, e.entropy.Derive("host", nil)); err != nil {
@@ -162,6 +164,9 @@ func (e *Endpoint) advance(now gquic.Instant) {
 	}
 	e.timeWait.expire(e.now)
 	e.early.expire(e.now)
+	if e.caretaker.next <= e.now && e.caretaker.awake > 0 {
+		e.tidy()
+	}
 }
 
 // wall returns the wall time now, in Unix seconds.
@@ -181,12 +186,16 @@ func (e *Endpoint) add(c *Conn) {
 	s.conn = c
 	c.handle = Handle{i, s.generation}
 	c.heapPos = -1
+	e.caretaker.woke(e.now)
 	e.stats.Connections++
 }
 
 // remove takes c, which is closed, out of its slot. Its handle is stale from here on.
 func (e *Endpoint) remove(c *Conn) {
 	e.timers.remove(e, c)
+	if !c.resting {
+		e.caretaker.awake--
+	}
 	s := &e.slots[c.handle.index]
 	s.conn = nil
 	e.free = append(e.free, c.handle.index)

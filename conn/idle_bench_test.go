@@ -1,6 +1,7 @@
 package conn_test
 
 import (
+	"net/netip"
 	"runtime"
 	"testing"
 	"time"
@@ -18,7 +19,9 @@ func idleServer(tb testing.TB, version wire.Version, n int) (*pair, []conn.Handl
 	var handles []conn.Handle
 	p.event = func(e *conn.Endpoint, ev conn.Event) { p.echo(e, ev) }
 	buf := make([]byte, 100)
-	for range n {
+	for i := range n {
+		// Q044 needs an address for each.
+		p.to = netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), 443)
 		p.dial()
 		handles = append(handles, p.s)
 		id, err := p.client.Conn(p.c).OpenStream()
@@ -28,6 +31,7 @@ func idleServer(tb testing.TB, version wire.Version, n int) (*pair, []conn.Handl
 		p.client.Conn(p.c).Write(id, buf, true)
 		p.run(100 * time.Millisecond)
 	}
+	p.sleep(3 * conn.QuietAfter)
 	return p, handles
 }
 

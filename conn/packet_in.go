@@ -32,6 +32,9 @@ func (c *Conn) receive(d *Datagram) Verdict {
 	if !opened {
 		return c.undecryptable(d, h)
 	}
+	if c.resting {
+		c.rouse()
+	}
 	c.opened(d, h, number, level, plain)
 	return Delivered
 }

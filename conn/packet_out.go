@@ -417,6 +417,10 @@ func (c *Conn) finish(p *packetBuilder) []byte {
 		e.cfg.Trace(&PacketTrace{Now: e.now, Conn: c.handle, Side: c.side, Sent: true, Level: handshake.Level(p.packet.Level), Version: c.version,
 			Header: &p.header, Payload: p.b[p.payload:], Size: len(p.b) - p.start + p.sealer.Overhead() - p.sealer.Prefix()})
 	}
+	if c.resting {
+		c.rouse()
+		p.sealer = c.seal[p.packet.Level]
+	}
 	sealed := p.sealer.Seal(&e.scratch, p.b[p.start:], p.header.Len, p.packet.Number)
 	b := append(p.b[:p.start], sealed...) // in place, unless the buffer had to grow
 	size := len(b) - p.start

@@ -19,6 +19,7 @@ type pair struct {
 	now            gquic.Instant
 	client, server *conn.Endpoint
 	c, s           conn.Handle
+	to             netip.AddrPort // whom to dial
 	buf            []byte
 	event          func(e *conn.Endpoint, ev conn.Event)
 }
@@ -40,7 +41,7 @@ func newPair(tb testing.TB, version wire.Version, change func(client, server *co
 	if change != nil {
 		change(&clientConfig, &serverConfig)
 	}
-	p := &pair{tb: tb, buf: make([]byte, 0, 64<<10)}
+	p := &pair{tb: tb, to: serverAddr, buf: make([]byte, 0, 64<<10)}
 	var err error
 	if p.client, err = conn.NewEndpoint(clientConfig); err != nil {
 		tb.Fatal(err)
@@ -61,7 +62,7 @@ func (p *pair) connect() {
 // dial dials and runs the handshake until both sides call it established.
 func (p *pair) dial() {
 	p.tb.Helper()
-	h, err := p.client.Dial(p.now, serverAddr, conn.DialOptions{ServerName: "server.example"})
+	h, err := p.client.Dial(p.now, p.to, conn.DialOptions{ServerName: "server.example"})
 	if err != nil {
 		p.tb.Fatal(err)
 	}
@@ -91,12 +92,15 @@ func (p *pair) run(d time.Duration) {
 func (p *pair) carry(from, to *conn.Endpoint, addr netip.AddrPort) bool {
 	b, t, ok := from.AppendTransmit(p.now, p.buf[:0], 16)
 	if ok {
+		if t.From.IsValid() {
+			addr = t.From
+		}
 		for len(b) > 0 {
 			n := len(b)
 			if t.Segment > 0 {
 				n = min(n, t.Segment)
 			}
-			to.Receive(p.now, conn.Datagram{From: addr, Payload: b[:n]})
+			to.Receive(p.now, conn.Datagram{From: addr, To: t.To, Payload: b[:n]})
 			b = b[n:]
 		}
 	}

@@ -42,6 +42,13 @@ func (q *queue[T]) pop() (v T, ok bool) {
 	return v, true
 }
 
+// compact gives an empty ring back.
+func (q *queue[T]) compact() {
+	if q.n == 0 {
+		q.ring, q.head = nil, 0
+	}
+}
+
 func (q *queue[T]) clone() queue[T] {
 	c := *q
 	c.ring = append([]T(nil), q.ring...)

@@ -67,12 +67,8 @@ func NewAEAD(alg Tag, key, iv []byte) (AEAD, error) {
 	}
 	var err error
 	if alg == AESG {
-		a := &aesgcm{iv: [ivSize]byte(iv)}
-		var block cipher.Block
-		if block, err = aes.NewCipher(key); err == nil {
-			a.gcm, err = cipher.NewGCMWithTagSize(block, tagSize)
-		}
-		if err == nil {
+		var a *aesgcm
+		if a, err = newAESGCM(gcmKey{[16]byte(key), [ivSize]byte(iv)}); err == nil {
 			return a, nil
 		}
 	} else {
@@ -84,10 +80,27 @@ func NewAEAD(alg Tag, key, iv []byte) (AEAD, error) {
 	return nil, &Error{Code: wire.CryptoSymmetricKeySetupFailed, What: "packet protection refused", Err: err}
 }
 
+// gcmKey is what an aesgcm is made from.
+type gcmKey struct {
+	key [16]byte
+	iv  [ivSize]byte
+}
+
 // aesgcm is AESG: AES-128-GCM with the tag cut to 12 bytes.
 type aesgcm struct {
 	gcm cipher.AEAD
-	iv  [ivSize]byte
+	gcmKey
+}
+
+func newAESGCM(k gcmKey) (*aesgcm, error) {
+	block, err := aes.NewCipher(k.key[:])
+	if err == nil {
+		var gcm cipher.AEAD
+		if gcm, err = cipher.NewGCMWithTagSize(block, tagSize); err == nil {
+			return &aesgcm{gcm, k}, nil
+		}
+	}
+	return nil, err
 }
 
 func (a *aesgcm) Prefix() int   { return 0 }

@@ -39,6 +39,9 @@ func (t *Tracker) Clone() Tracker {
 	return c
 }
 
+// Compact gives memory back. It is for a connection that falls idle.
+func (t *Tracker) Compact() { t.ranges = slices.Clip(slices.Clone(t.ranges)) }
+
 // Duplicate reports whether packet number pn was received before or lies below
 // the mark. Such a packet is dropped without a look at its frames.
 func (t *Tracker) Duplicate(pn wire.PacketNumber) bool {

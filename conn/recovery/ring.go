@@ -84,7 +84,11 @@ func (r *ring) emptied() {
 
 // compact gives back all memory that is not in use.
 func (r *ring) compact() {
-	n := minRing
+	if r.len() == 0 {
+		r.slots = nil
+		return
+	}
+	n := 1
 	for n < r.len() {
 		n *= 2
 	}

@@ -141,6 +141,13 @@ func (l *chunkList) release(p *Pool, offset uint64, all bool) {
 	}
 }
 
+// compact gives an empty list's memory back.
+func (l *chunkList) compact() {
+	if len(l.items) == 0 {
+		l.items = nil
+	}
+}
+
 // clone copies the list and its chunks.
 func (l *chunkList) clone() chunkList {
 	items := slices.Clone(l.items[l.head:])

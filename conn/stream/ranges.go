@@ -116,3 +116,11 @@ func (s *rangeSet) absorb(prefix uint64) uint64 {
 	}
 	return prefix
 }
+
+// compact returns s without the memory of an empty set.
+func (s rangeSet) compact() rangeSet {
+	if len(s) == 0 {
+		return nil
+	}
+	return s
+}

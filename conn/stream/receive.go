@@ -185,6 +185,12 @@ func (r *ReceiveBuffer) Reset(p *Pool) {
 	*r = ReceiveBuffer{read: r.read, ready: r.read, highest: r.highest, ended: r.ended, dropped: true}
 }
 
+// Compact gives memory back if the buffer is empty. It is for a stream that falls idle.
+func (r *ReceiveBuffer) Compact() {
+	r.chunks.compact()
+	r.above = r.above.compact()
+}
+
 // Clone returns a copy that shares nothing with r.
 func (r *ReceiveBuffer) Clone() ReceiveBuffer {
 	c := *r

@@ -212,6 +212,12 @@ func (s *SendBuffer) Reset(p *Pool) {
 	*s = SendBuffer{acked: s.sent, sent: s.sent, end: s.sent, fin: finNever}
 }
 
+// Compact gives memory back if the buffer is empty. It is for a stream that falls idle.
+func (s *SendBuffer) Compact() {
+	s.chunks.compact()
+	s.ackedAbove, s.lost = s.ackedAbove.compact(), s.lost.compact()
+}
+
 // Clone returns a copy that shares nothing with s.
 func (s *SendBuffer) Clone() SendBuffer {
 	c := *s
