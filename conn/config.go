@@ -32,7 +32,7 @@ const (
 	DefaultMaxStreamWindow     = 6 << 20 // Chrome's client
 	DefaultConnectionWindow    = 3 << 17 // 1.5 stream windows
 	DefaultMaxConnectionWindow = 15 << 20
-	DefaultSendBuffer          = 1 << 20 // bytes one stream takes ahead of the acknowledgements
+	DefaultSendBuffer          = 1 << 20 // bytes one stream takes ahead of what was sent
 
 	// DefaultMaxConnections bounds what one endpoint holds, half-open ones included.
 	DefaultMaxConnections = 1 << 20
@@ -83,7 +83,10 @@ type Config struct {
 	MaxStreamWindow     uint32 // tuning never opens more. Zero: 6 MiB, or StreamWindow if larger
 	ConnectionWindow    uint32 // the same for all streams together. Zero: 384 KiB
 	MaxConnectionWindow uint32 // zero: 15 MiB, or ConnectionWindow if larger
-	SendBuffer          int    // bytes a stream accepts beyond what is acknowledged. Zero: 1 MiB
+	// SendBuffer is how many bytes a stream takes beyond what was sent. What was sent and
+	// not acknowledged is kept besides: all streams together have at most a congestion
+	// window of it in flight. Zero: 1 MiB.
+	SendBuffer int
 
 	DatagramSize int // UDP payload of a full packet, 1200 to 1452. Zero: 1350
 

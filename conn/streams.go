@@ -58,6 +58,9 @@ func (s *streamState) wantsCredit() bool {
 	return !known && !s.readOver
 }
 
+// unsent is how many bytes were written and never sent.
+func (s *streamState) unsent() int { return int(s.send.WrittenEnd() - s.send.SentEnd()) }
+
 // ended reports whether both ends are settled on both sides as far as we can know.
 func (s *streamState) ended() bool {
 	_, known := s.recv.Final()
