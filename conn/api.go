@@ -235,10 +235,11 @@ func (c *Conn) GoAway(code wire.ErrorCode, reason string) error {
 }
 
 // Delivered reports whether everything that was written, ends of streams included, has
-// been acknowledged: a connection can then be closed without losing any of it.
+// been acknowledged: a connection can then be closed without losing any of it. Of a closed
+// connection it says how it was at the end.
 func (c *Conn) Delivered() bool {
 	if c == nil || c.state == CloseState {
-		return true
+		return c != nil && c.delivered
 	}
 	for _, s := range c.streams.all {
 		if !s.writeOver && (s.send.Buffered() > 0 || s.send.Closed() && !s.send.FinAcked()) {

@@ -87,6 +87,7 @@ func (c *Conn) end(err error) {
 	if c.hs != nil && c.hs.halfOpen {
 		e.halfOpen--
 	}
+	c.delivered = c.Delivered()
 	c.state = CloseState
 	c.err = err
 	c.lingerUntil = e.now.Add(Linger)

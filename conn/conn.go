@@ -101,6 +101,7 @@ type Conn struct {
 	closeOwed    bool
 	close        closeReason
 	closedSeen   bool // the Closed event was taken
+	delivered    bool // everything written had arrived when it closed
 
 	credit amplification
 	stats  Stats
