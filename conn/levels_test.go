@@ -3,6 +3,7 @@ package conn_test
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"testing"
 	"time"
 
@@ -69,5 +70,37 @@ func TestUnprotectedBytesDoNotMixIntoTheServerHello(t *testing.T) {
 				t.Errorf("the server read %q", got)
 			}
 		})
+	}
+}
+
+// A forged, unprotected ACK must not make a client forget data that it sent under keys.
+func TestUnprotectedAckOfProtectedData(t *testing.T) {
+	p := newPair(t, wire.Q043, nil)
+	h, err := p.client.Dial(p.now, serverAddr, conn.DialOptions{ServerName: "server.example"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := p.client.Conn(h)
+	id, _ := client.OpenStream()
+	client.Write(id, []byte("not to be lost"), true)
+	p.carry(p.client, p.server, clientAddr)
+	p.carry(p.server, p.client, serverAddr)
+	for _, _, ok := p.client.AppendTransmit(p.now, nil, 1); ok; _, _, ok = p.client.AppendTransmit(p.now, nil, 1) {
+	} // full CHLO and data, which do not arrive
+	var server *conn.Conn
+	for server = range p.server.Connections() {
+	}
+	sent := wire.PacketNumber(client.Stats().PacketsSent)
+	b := server.Inject(p.now, handshake.LevelNull, 90, func(*wire.Context) []byte {
+		b, _ := wire.AppendAck(nil, 0, []wire.AckRange{{Smallest: 1, Largest: sent}}, 100)
+		return b
+	})
+	p.client.Receive(p.now, conn.Datagram{From: serverAddr, Payload: b})
+	var local *conn.LocalError
+	if err := client.Err(); !errors.As(err, &local) || local.Code != wire.InvalidAckData {
+		t.Errorf("the client ended with %v, and should with INVALID_ACK_DATA", err)
+	}
+	if client.Delivered() {
+		t.Error("the client takes its data for delivered")
 	}
 }

@@ -1,6 +1,8 @@
 package conn
 
 import (
+	"fmt"
+
 	"example.com/gquic"
 	"example.com/gquic/conn/recovery"
 	"example.com/gquic/handshake"
@@ -59,6 +61,15 @@ func (c *Conn) onAck(in *incoming, f *wire.AckFrame) error {
 	r := &c.e.report
 	if err := c.detector.Ack(c.e.now, in.number, f, r); err != nil {
 		return err
+	}
+	if in.level == handshake.LevelNull {
+		// Anybody can write this one, and could make us forget data that never arrived. Who
+		// read protected packets protects what it says of them.
+		for i := range r.Acked {
+			if r.Acked[i].Level != uint8(handshake.LevelNull) {
+				return &LocalError{Code: wire.InvalidAckData, Reason: fmt.Sprintf("protected packet %d acknowledged without protection", r.Acked[i].Number)}
+			}
+		}
 	}
 	c.apply(r)
 	return nil
