@@ -15,7 +15,8 @@ import (
 // A Client is an [App] that dials a server running a [Server], opens streams, sends a
 // request and bytes on each, and reads and checks what comes back. Its goal is reached
 // when every stream is done both ways: all that was asked for arrived, and all that was
-// sent is acknowledged. Then it closes the connection.
+// sent is acknowledged. Then it closes the connection. A stream that the server refuses,
+// because it was opened before its limit was known, is opened again.
 type Client struct {
 	To       netip.AddrPort
 	Options  conn.DialOptions
@@ -30,13 +31,16 @@ type Client struct {
 	// StartAt is when to dial.
 	StartAt gquic.Instant
 
+	// Of a flow of a scenario: a failure ends the flow, not the run, and progress is noted.
+	flow *flow
+
 	rand     Rand
 	h        conn.Handle
 	opened   int
 	finished int
 	streams  []clientStream
 	refused  []wire.StreamID // to be opened again under other IDs
-	made     int // connections that are done
+	made     int             // connections that are done
 	done     bool
 	result   ConnResult
 }
@@ -89,6 +93,10 @@ func (c *Client) String() string {
 func (c *Client) Clone() App {
 	d := *c
 	d.streams = append([]clientStream(nil), c.streams...)
+	if c.flow != nil {
+		f := *c.flow
+		d.flow, f.client = &f, &d
+	}
 	d.refused = append([]wire.StreamID(nil), c.refused...)
 	return &d
 }
@@ -109,24 +117,42 @@ func (c *Client) Wake(n *Node) { c.dial(n) }
 func (c *Client) dial(n *Node) {
 	h, err := n.Endpoint().Dial(n.Now(), c.To, c.Options)
 	if err != nil {
-		n.Fail(fmt.Errorf("dial: %w", err))
+		c.fail(n, fmt.Errorf("dial: %w", err))
 		return
 	}
 	c.h, c.opened, c.finished, c.streams, c.refused = h, 0, 0, c.streams[:0], nil
-	c.result = ConnResult{Dialed: n.Now()}
+	c.result = ConnResult{Dialed: n.World().Now()}
 	c.open(n)
+}
+
+// fail ends the run, or only the flow.
+func (c *Client) fail(n *Node, err error) {
+	if c.flow == nil {
+		n.Fail(err)
+		return
+	}
+	c.flow.failed(n, err)
+}
+
+// total returns how many streams the connection at hand opens, and what moves on each.
+func (c *Client) total() (streams int, up, down int64) {
+	if c.flow != nil && c.flow.Early && c.made == 0 {
+		return 1, 0, 0 // it is only made to learn the server's config
+	}
+	return max(c.Streams, 1), c.Upload, c.Download
 }
 
 // open opens streams until all are, or the limit is reached; StreamsAvailable goes on.
 func (c *Client) open(n *Node) {
 	cn := n.Conn(c.h)
-	for c.opened < max(c.Streams, 1) || len(c.refused) > 0 {
+	streams, up, down := c.total()
+	for c.opened < streams || len(c.refused) > 0 {
 		id, err := cn.OpenStream()
 		if errors.Is(err, conn.ErrStreamLimit) {
 			return
 		}
 		if err != nil {
-			n.Fail(fmt.Errorf("open stream: %w", err))
+			c.fail(n, fmt.Errorf("open stream: %w", err))
 			return
 		}
 		if last := len(c.refused) - 1; last >= 0 {
@@ -137,7 +163,7 @@ func (c *Client) open(n *Node) {
 			continue
 		}
 		c.opened++
-		c.streams = append(c.streams, clientStream{id: id, req: request{key: c.rand.Uint64(), up: c.Upload, down: c.Download}})
+		c.streams = append(c.streams, clientStream{id: id, req: request{key: c.rand.Uint64(), up: up, down: down}})
 		c.write(n, &c.streams[len(c.streams)-1])
 	}
 }
@@ -149,7 +175,7 @@ func (c *Client) Event(n *Node, e conn.Event) {
 	}
 	switch e.Kind {
 	case conn.Connected:
-		c.result.Connected = n.Now()
+		c.result.Connected = n.World().Now()
 		c.open(n)
 	case conn.StreamsAvailable:
 		c.open(n)
@@ -175,9 +201,9 @@ func (c *Client) Event(n *Node, e conn.Event) {
 			c.open(n)
 			return
 		}
-		n.Fail(fmt.Errorf("stream %d: reset by the server: %v", e.Stream, e.StreamCode))
+		c.fail(n, fmt.Errorf("stream %d: reset by the server: %v", e.Stream, e.StreamCode))
 	case conn.Closed:
-		n.Fail(fmt.Errorf("unfinished (%v): %w", c, e.Err))
+		c.fail(n, fmt.Errorf("unfinished (%v): %w", c, e.Err))
 	}
 }
 
@@ -212,7 +238,7 @@ func (c *Client) write(n *Node, s *clientStream) {
 			return // the event that tells so is on its way
 		}
 		if err != nil {
-			n.Fail(fmt.Errorf("stream %d: write at %d: %w", s.id, s.sent, err))
+			c.fail(n, fmt.Errorf("stream %d: write at %d: %w", s.id, s.sent, err))
 			return
 		}
 		if taken < len(b) {
@@ -223,22 +249,29 @@ func (c *Client) write(n *Node, s *clientStream) {
 
 // read reads and checks what arrived.
 func (c *Client) read(n *Node, s *clientStream) {
-	var buf [chunk]byte
 	want := s.req.download()
 	if s.req.down == Echo {
 		want = s.req.upload()
 	}
 	for !s.ended {
-		got, fin, err := n.Conn(c.h).Read(s.id, buf[:])
+		b, fin, err := n.Conn(c.h).Peek(s.id)
 		if err != nil {
-			n.Fail(fmt.Errorf("stream %d: read at %d: %w", s.id, s.received, err))
+			c.fail(n, fmt.Errorf("stream %d: read at %d: %w", s.id, s.received, err))
 			return
 		}
-		if i := want.check(buf[:got], s.received); i >= 0 {
+		got := len(b)
+		if i := want.check(b, s.received); i >= 0 {
 			n.Fail(fmt.Errorf("stream %d: wrong byte at %d", s.id, s.received+int64(i)))
 			return
 		}
+		if err := n.Conn(c.h).Discard(s.id, got); err != nil {
+			c.fail(n, fmt.Errorf("stream %d: discard at %d: %w", s.id, s.received, err))
+			return
+		}
 		s.received += int64(got)
+		if c.flow != nil && got > 0 {
+			c.flow.meter.add(n.World().Now(), got)
+		}
 		if fin {
 			s.ended = true
 			break
@@ -264,20 +297,32 @@ func (c *Client) check(n *Node, s *clientStream) {
 		return
 	}
 	c.finished++
-	if c.finished < max(c.Streams, 1) {
+	if streams, _, _ := c.total(); c.finished < streams {
 		return
 	}
+	c.end(n)
+}
+
+// end notes how the connection went and closes it.
+func (c *Client) end(n *Node) {
 	cn := n.Conn(c.h)
-	c.result.Finished = n.Now()
+	c.result.Finished = n.World().Now()
 	c.result.Version = cn.Version()
 	c.result.ZeroRTT = cn.ZeroRTT()
 	c.result.Stats = cn.Stats()
-	h := c.h
+	if c.flow != nil {
+		c.flow.ended(n, cn)
+	}
 	c.h = conn.Handle{}
-	n.Conn(h).Close(wire.PeerGoingAway, "")
+	cn.Close(wire.PeerGoingAway, "")
 	c.made++
 	if c.made < max(c.Connections, 1) {
-		n.WakeAt(n.Now().Add(time.Millisecond)) // after the close went out
+		const closed = time.Millisecond // after the close went out
+		if c.flow != nil {
+			c.flow.dialAt(n, n.World().Now().Add(closed))
+		} else {
+			n.WakeAt(n.Now().Add(closed))
+		}
 		return
 	}
 	c.done = true

@@ -42,6 +42,9 @@ type Node struct {
 	next  netip.AddrPort // what they see once it sends, if valid
 	clock time.Duration  // how far its clock is before the world's
 
+	rebinds, moves int // so far, of a scenario's host
+
+	lastSent   gquic.Instant // on its clock
 	appWake    gquic.Instant // when the app wants to be woken, or Never
 	unfinished bool          // counted in World.pending
 	buf        []byte

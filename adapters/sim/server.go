@@ -14,6 +14,7 @@ type Server struct {
 	accepted int
 	answered int
 	streams  map[serverKey]*serverStream
+	meters   map[conn.Handle]*peer // of a scenario's host; nil: nobody measures
 }
 
 type serverKey struct {
@@ -80,6 +81,10 @@ func (s *Server) Event(n *Node, e conn.Event) {
 			s.serve(n, key, st)
 		}
 	case conn.StreamReset:
+		if s.meters != nil {
+			delete(s.streams, key)
+			return
+		}
 		n.Fail(fmt.Errorf("stream %d: reset by the client: %v", e.Stream, e.StreamCode))
 	case conn.Closed:
 		for k := range s.streams { // the order reaches no output: every entry is treated alike
@@ -90,15 +95,24 @@ func (s *Server) Event(n *Node, e conn.Event) {
 	}
 }
 
+// fail ends the run, or where a scenario measures only the stream.
+func (s *Server) fail(n *Node, key serverKey, err error) {
+	if s.meters == nil {
+		n.Fail(err)
+		return
+	}
+	delete(s.streams, key)
+}
+
 // serve reads what there is and writes what can be written.
 func (s *Server) serve(n *Node, key serverKey, st *serverStream) {
 	c := n.Conn(key.h)
 	for {
-		read, ok := s.read(n, c, key.id, st)
+		read, ok := s.read(n, c, key.h, key.id, st)
 		if !ok {
 			return
 		}
-		wrote, ok := s.write(n, c, key.id, st)
+		wrote, ok := s.write(n, c, key, st)
 		if !ok {
 			return
 		}
@@ -115,13 +129,13 @@ func (s *Server) serve(n *Node, key serverKey, st *serverStream) {
 
 // read takes one piece of the stream without copying it. It reports whether there was
 // one, and false if the stream is over by an error.
-func (s *Server) read(n *Node, c *conn.Conn, id wire.StreamID, st *serverStream) (some, ok bool) {
+func (s *Server) read(n *Node, c *conn.Conn, h conn.Handle, id wire.StreamID, st *serverStream) (some, ok bool) {
 	if st.ended {
 		return false, true
 	}
 	b, fin, err := c.Peek(id)
 	if err != nil {
-		n.Fail(fmt.Errorf("stream %d: peek: %w", id, err))
+		s.fail(n, serverKey{h, id}, fmt.Errorf("stream %d: peek: %w", id, err))
 		return false, false
 	}
 	whole := len(b)
@@ -141,7 +155,7 @@ func (s *Server) read(n *Node, c *conn.Conn, id wire.StreamID, st *serverStream)
 	if st.req.down == Echo && len(b) > 0 { // read no more than can be written back
 		taken, err := c.Write(id, b, false)
 		if err != nil {
-			n.Fail(fmt.Errorf("stream %d: echo at %d: %w", id, st.sent, err))
+			s.fail(n, serverKey{h, id}, fmt.Errorf("stream %d: echo at %d: %w", id, st.sent, err))
 			return false, false
 		}
 		b = b[:taken]
@@ -149,8 +163,11 @@ func (s *Server) read(n *Node, c *conn.Conn, id wire.StreamID, st *serverStream)
 	}
 	st.received += int64(len(b))
 	used += len(b)
+	if m := s.meters[h]; m != nil && len(b) > 0 {
+		m.meter.add(n.World().Now(), len(b))
+	}
 	if err := c.Discard(id, used); err != nil {
-		n.Fail(fmt.Errorf("stream %d: discard: %w", id, err))
+		s.fail(n, serverKey{h, id}, fmt.Errorf("stream %d: discard: %w", id, err))
 		return false, false
 	}
 	if fin && used == whole {
@@ -161,7 +178,7 @@ func (s *Server) read(n *Node, c *conn.Conn, id wire.StreamID, st *serverStream)
 		}
 		if st.req.down == Echo {
 			if _, err := c.Write(id, nil, true); err != nil {
-				n.Fail(fmt.Errorf("stream %d: end of the echo: %w", id, err))
+				s.fail(n, serverKey{h, id}, fmt.Errorf("stream %d: end of the echo: %w", id, err))
 				return false, false
 			}
 			st.answered = true
@@ -171,7 +188,7 @@ func (s *Server) read(n *Node, c *conn.Conn, id wire.StreamID, st *serverStream)
 }
 
 // write writes the next piece of the answer, if it is not an echo.
-func (s *Server) write(n *Node, c *conn.Conn, id wire.StreamID, st *serverStream) (some, ok bool) {
+func (s *Server) write(n *Node, c *conn.Conn, key serverKey, st *serverStream) (some, ok bool) {
 	if st.answered || len(st.head) < requestLen || st.req.down == Echo {
 		return false, true
 	}
@@ -179,10 +196,10 @@ func (s *Server) write(n *Node, c *conn.Conn, id wire.StreamID, st *serverStream
 	b := buf[:min(chunk, st.req.down-st.sent)]
 	st.req.download().fill(b, st.sent)
 	fin := st.sent+int64(len(b)) == st.req.down
-	taken, err := c.Write(id, b, fin)
+	taken, err := c.Write(key.id, b, fin)
 	st.sent += int64(taken)
 	if err != nil {
-		n.Fail(fmt.Errorf("stream %d: write at %d: %w", id, st.sent, err))
+		s.fail(n, key, fmt.Errorf("stream %d: write at %d: %w", key.id, st.sent, err))
 		return false, false
 	}
 	st.answered = fin && taken == len(b)

@@ -59,6 +59,7 @@ type Stats struct {
 	Lost                    uint64 // by a link, for whatever reason
 	Duplicated, Corrupted   uint64 // copies made by links, and copies damaged
 	Unroutable              uint64 // to an address that nobody has, or without a path
+	BytesUnroutable         uint64
 	Events                  uint64 // steps of the world
 	QueueDelay              time.Duration
 	LongestQueueWait        time.Duration
@@ -283,6 +284,7 @@ func (w *World) schedule(at gquic.Instant, kind eventKind, id uint32) {
 // send puts a datagram of n on its way.
 func (w *World) send(n *Node, to netip.AddrPort, ecn uint8, data []byte) {
 	from := n.leave()
+	n.lastSent = n.Now()
 	w.stats.Sent++
 	w.stats.BytesSent += uint64(len(data))
 	w.digest.add(w.now, from, to, data)
@@ -293,6 +295,7 @@ func (w *World) send(n *Node, to netip.AddrPort, ecn uint8, data []byte) {
 	path, routed := w.paths[[2]int32{n.index, owner}]
 	if !ok || !routed {
 		w.stats.Unroutable++
+		w.stats.BytesUnroutable += uint64(len(data))
 		if w.Trace != nil {
 			w.Trace(TraceEvent{Now: w.now, Kind: TraceUnroutable, Node: n.name, From: from, To: to, Data: data})
 		}
@@ -321,6 +324,7 @@ func (w *World) forward(id uint32) {
 		w.nodes[p.node].receive(id)
 	} else { // the address was given up on the way
 		w.stats.Unroutable++
+		w.stats.BytesUnroutable += uint64(len(p.data))
 		if w.Trace != nil {
 			w.Trace(TraceEvent{Now: w.now, Kind: TraceUnroutable, From: p.from, To: p.to, Data: p.data})
 		}

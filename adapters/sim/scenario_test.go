@@ -1,0 +1,51 @@
+package sim_test
+
+import (
+	"context"
+	"flag"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"example.com/gquic/adapters/sim"
+)
+
+// -scenario-seeds runs every scenario with more seeds than its file says, as CI does:
+// go test ./adapters/sim -run Scenarios -scenario-seeds 1:50
+var scenarioSeeds = flag.String("scenario-seeds", "", "seeds for every scenario, such as 1:50; empty: those of the files")
+
+// TestScenarios runs every scenario of testdata and holds it against its expectations.
+func TestScenarios(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no scenarios: ", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
+			t.Parallel()
+			s, err := sim.ReadScenario(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			seeds := s.Seeds
+			if *scenarioSeeds != "" {
+				if seeds, err = sim.ParseSeeds(*scenarioSeeds); err != nil {
+					t.Fatal(err)
+				}
+			}
+			report := sim.Report{Scenario: s}
+			for seed := seeds.First; seed <= seeds.Last; seed++ {
+				run, err := s.Run(context.Background(), seed, nil, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				report.Add(run)
+			}
+			t.Log(report.String())
+			if !report.OK() {
+				seed, _ := report.FailingSeed()
+				t.Errorf("failed, first with seed %d: gquic sim -scenario adapters/sim/%s -seeds %d", seed, file, seed)
+			}
+		})
+	}
+}
