@@ -193,6 +193,9 @@ func (c *Conn) followPath(d *Datagram, number wire.PacketNumber, level handshake
 	if c.side == wire.Client || d.From == c.remote || level == handshake.LevelNull || number <= c.acks.Largest() {
 		return
 	}
+	if c.detector.Revived(c.e.now, &c.e.report); c.e.report.Probes > 0 {
+		c.apply(&c.e.report)
+	}
 	rebinding := sameNetwork(c.remote.Addr(), d.From.Addr())
 	c.remote, c.local = d.From, d.To
 	if c.hs != nil && c.hs.server != nil {

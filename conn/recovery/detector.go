@@ -311,6 +311,21 @@ func (d *Detector) HandshakeConfirmed() {
 	d.setTimer()
 }
 
+// Revived notes that the peer was heard of again over another way. If timeouts have fired
+// since the last progress, the backoff they caused is over, and r lists what is to be
+// sent at once as they would: it was likely lost on the old way.
+func (d *Detector) Revived(now gquic.Instant, r *Report) {
+	d.begin(r)
+	if d.flying == 0 || d.rtos+d.tlps+d.cryptos == 0 {
+		return
+	}
+	d.cryptos, d.tlps, d.rtos = 0, 0, 0
+	d.repeat(rtoPackets, r)
+	r.Mode = TLP
+	d.fired = now
+	d.finish(r)
+}
+
 // PathChanged forgets what was learnt about the path, when the peer is reached over a new one.
 func (d *Detector) PathChanged() {
 	d.RTT.Reset(0)
