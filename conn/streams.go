@@ -351,7 +351,7 @@ func (c *Conn) onReset(f *wire.RstStreamFrame) error {
 	if f.Code != wire.StreamNoError {
 		c.dropUnread(s)
 	}
-	if !s.resetSent && !s.send.FinSent() {
+	if !s.resetSent && !s.writeOver { // a FIN that is not acknowledged may be lost
 		s.resetSent, s.resetCode = true, wire.RstAcknowledgement
 		s.reset.Set()
 		c.oweControl(s)
