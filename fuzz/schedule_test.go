@@ -1,0 +1,207 @@
+package fuzz
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"testing"
+	"time"
+
+	"example.com/gquic/conn"
+	"example.com/gquic/handshake"
+	"example.com/gquic/wire"
+)
+
+// A scenario is how a schedule begins.
+type scenario struct {
+	name    string
+	version wire.Version
+	change  func(*conn.Config)
+	zeroRTT bool
+	connect bool // complete the handshake first
+}
+
+var scenarios = []scenario{
+	{name: "first contact", version: wire.Q043},
+	{name: "first contact, Q044", version: wire.Q044},
+	{name: "0-RTT", version: wire.Q043, zeroRTT: true},
+	{name: "0-RTT, Q044", version: wire.Q044, zeroRTT: true},
+	{name: "connected", version: wire.Q043, connect: true},
+	{name: "connected, Q044", version: wire.Q044, connect: true},
+	{name: "stateless first answer", version: wire.Q043, change: func(c *conn.Config) { c.AlwaysStateless = true }},
+	{name: "stateless first answer, Q044", version: wire.Q044, change: func(c *conn.Config) { c.AlwaysStateless = true }},
+	{name: "version negotiation", version: wire.Q044, change: func(c *conn.Config) {
+		if c.Client != nil {
+			c.Versions = []wire.Version{wire.Q044, wire.Q043}
+		} else {
+			c.Versions = []wire.Version{wire.Q043}
+		}
+	}},
+	{name: "no connection ID, BBR", version: wire.Q043, connect: true, change: func(c *conn.Config) {
+		c.OmitConnectionID = c.Client != nil
+		c.Options = []handshake.Tag{handshake.MakeTag("TBBR")}
+	}},
+	{name: "keep-alive, silent", version: wire.Q044, connect: true, change: func(c *conn.Config) {
+		c.KeepAlive, c.SilentClose = 5*time.Second, true
+	}},
+}
+
+func (s *scenario) world() *World {
+	w := NewWorld(s.version, s.change)
+	var o conn.DialOptions
+	if s.zeroRTT {
+		first := NewWorld(s.version, s.change)
+		first.must(first.Dial(o))
+		first.must(first.Finish())
+		o.Resumption = first.resumption
+	}
+	w.must(w.Dial(o))
+	if s.connect {
+		w.must(w.Finish())
+	}
+	w.watch.off = true // clones cannot share it: see TestPacketNumbers
+	return w
+}
+
+func (w *World) must(err error) {
+	if err != nil {
+		panic(err)
+	}
+}
+
+// step makes one move of a schedule.
+func (w *World) step(in *Input) string {
+	side := wire.Perspective(in.Byte() & 1)
+	switch c := in.Byte(); {
+	case c < 0x40: // the network's most usual move
+		w.Deliver(side, 0, false)
+		return "deliver"
+	case c < 0x50:
+		w.Deliver(side, in.Below(len(w.Wire[side])), false)
+		return "deliver another"
+	case c < 0x58:
+		w.Deliver(side, in.Below(len(w.Wire[side])), true)
+		return "deliver and keep"
+	case c < 0x70:
+		w.Drop(side, in.Below(len(w.Wire[side])))
+		return "drop"
+	case c < 0x76:
+		if i := in.Below(len(w.Wire[side])); i < len(w.Wire[side]) {
+			d := in.Mutate(w.Wire[side][i])
+			w.Receive(side, d)
+		}
+		return "deliver damaged"
+	case c < 0x78:
+		w.clientAddr = ClientAddr
+		if in.Bool() {
+			w.clientAddr = otherAddr
+		}
+		return "rebind"
+	case c < 0x90:
+		w.Advance(time.Duration(1+in.Byte()) * time.Millisecond)
+		return "advance"
+	case c < 0x98:
+		w.Advance(time.Duration(1+in.Byte()) * 100 * time.Millisecond)
+		return "advance far"
+	case c < 0xa8:
+		w.Open(side)
+		return "open"
+	case c < 0xd0:
+		w.Write(side, int(in.Byte()), int(in.Number()%50000), in.Byte()&7 == 0)
+		return "write"
+	case c < 0xf0:
+		w.Read(side, int(in.Byte()), int(in.Number()%50000))
+		return "read"
+	case c < 0xf8:
+		w.Reset(side, int(in.Byte()), wire.StreamErrorCode(in.Byte()&3))
+		return "reset"
+	case c < 0xfa:
+		w.Conn(side).Ping()
+	case c < 0xfc:
+		w.Conn(side).GoAway(wire.PeerGoingAway, "")
+	case c < 0xfd:
+		w.Conn(side).Close(wire.PeerGoingAway, "")
+	}
+	w.settle(side)
+	return "call"
+}
+
+// digest sums up a world: what is on its way, and what each side knows.
+func (w *World) digest() [32]byte {
+	h := sha256.New()
+	fmt.Fprint(h, w.Now, w.Wire, w.Apps, w.Ends[0].NextTimeout(), w.Ends[1].NextTimeout(), w.Conn(0).Stats(), w.Conn(1).Stats())
+	return [32]byte(h.Sum(nil))
+}
+
+// FuzzSchedule: a network and two applications whose every decision is read from the
+// input. Invariants hold after each step; what is read is what was written; when the input
+// ends and the network is good, everything arrives. An odd third byte has a clone of the
+// world, made halfway, fed the same: it must do the same, byte for byte.
+func FuzzSchedule(f *testing.F) {
+	worlds := make([]*World, len(scenarios))
+	for i := range scenarios {
+		worlds[i] = scenarios[i].world()
+		f.Add([]byte{byte(i), 0})
+		f.Add(append([]byte{byte(i), 1, 0, 0xa0, 1, 0xa0}, schedule(uint32(i)*3+1, 120)...))
+		f.Add(append([]byte{byte(i), 0, 0, 0xa0, 0, 0xb0, 0, 0xc4, 0xff, 0}, schedule(uint32(i)*3+2, 200)...))
+		f.Add(append([]byte{byte(i), 0}, schedule(uint32(i)*3+3, 60)...))
+	}
+	f.Fuzz(func(t *testing.T, script []byte) {
+		in := NewInput(script)
+		w := worlds[in.Below(len(worlds))].Clone()
+		var twin *World
+		twins := in.Bool()
+		for n := 0; !in.Empty() && n < 200; n++ {
+			if twins && n == 8 {
+				twin = w.Clone()
+			}
+			again := *in
+			what := w.step(in)
+			if err := w.Check(); err != nil {
+				t.Fatalf("step %d, %s: %v", n, what, err)
+			}
+			if twin != nil {
+				twin.step(&again)
+			}
+		}
+		if twin != nil && w.digest() != twin.digest() {
+			t.Fatal("a clone that was fed the same did something else")
+		}
+		if err := w.Finish(); err != nil {
+			t.Fatalf("at the end: %v", err)
+		}
+		if twin != nil {
+			twin.Finish()
+			if w.digest() != twin.digest() {
+				t.Fatal("a clone that was fed the same ended differently")
+			}
+		}
+	})
+}
+
+// schedule is a run of random moves.
+func schedule(seed uint32, n int) []byte {
+	b := make([]byte, n)
+	for i := range b {
+		seed = seed*1664525 + 1013904223
+		b[i] = byte(seed >> 24)
+	}
+	return b
+}
+
+// TestPacketNumbers: no packet number is used twice on a connection, over random schedules.
+func TestPacketNumbers(t *testing.T) {
+	for i := range scenarios {
+		w := scenarios[i].world()
+		w.watch.off = false
+		in := NewInput(schedule(uint32(i)+99, 600))
+		for n := 0; !in.Empty(); n++ {
+			what := w.step(in)
+			if err := w.Check(); err != nil {
+				t.Fatalf("%s: step %d, %s: %v", scenarios[i].name, n, what, err)
+			}
+		}
+		if err := w.Finish(); err != nil {
+			t.Fatalf("%s: %v", scenarios[i].name, err)
+		}
+	}
+}
