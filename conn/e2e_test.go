@@ -21,7 +21,7 @@ import (
 // The tests here run whole transfers in the simulated network. -seeds widens them:
 //
 //	go test ./conn -run TestAnyWorld -seeds 1000
-var e2eSeeds = flag.Int("seeds", 100, "how many seeds the end-to-end tests run")
+var e2eSeeds = flag.Int("seeds", 60, "how many seeds the end-to-end tests run")
 
 // anyTransfer draws a transfer with any settings over any network that still lets
 // something through.
