@@ -27,7 +27,7 @@ import (
 //
 //	go test ./conn -run Transcript -rewrite
 //
-// and judge the diff. docs/testing.md and transcript_commands_test.go list the commands.
+// and judge the diff. The functions of the verbs, in transcript_*_test.go, say what each takes.
 var rewrite = flag.Bool("rewrite", false, "rewrite the transcripts in testdata and their digest")
 
 // A block is one command of a transcript with its expected output.
