@@ -22,6 +22,7 @@ func (c *Conn) OpenStream() (wire.StreamID, error) {
 	t.next += 2
 	t.own++
 	c.addStream(id)
+	c.e.settle(c) // the keep-alive timer may run from now on
 	return id, nil
 }
 

@@ -95,7 +95,6 @@ type Conn struct {
 	created      gquic.Instant
 	lastReceived gquic.Instant // a packet that opened
 	firstSent    gquic.Instant // the first retransmittable packet sent since
-	busySince    gquic.Instant // when a stream was opened while there was none
 	lingerUntil  gquic.Instant // after the close, Never before
 	err          error         // why it closed
 	closeOwed    bool

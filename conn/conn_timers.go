@@ -94,7 +94,8 @@ func (c *Conn) onTimers() {
 // keepAliveDeadline is when a PING keeps the connection alive: only while streams are
 // open, and once for each silence (reference: connection, section 10.3).
 func (c *Conn) keepAliveDeadline() gquic.Instant {
-	if c.e.cfg.KeepAlive == 0 || !c.confirmed || len(c.streams.all) == 0 || c.detector.InFlight() > 0 || c.ping.Pending() {
+	if c.e.cfg.KeepAlive == 0 || !c.confirmed || len(c.streams.all) == 0 || c.streams.active.len() > 0 ||
+		c.detector.InFlight() > 0 || c.ping.Pending() {
 		return gquic.Never
 	}
 	from := c.lastReceived

@@ -450,6 +450,7 @@ func (c *Conn) progress(s *streamState) {
 	if t.lastFound == s {
 		t.lastFound = nil
 	}
+	c.e.wake(c) // the keep-alive timer may stop
 	s.send.Reset(c.pool())
 	s.recv.Reset(c.pool())
 }
