@@ -16,6 +16,7 @@ type bulk struct {
 	stream wire.StreamID
 	chunk  []byte
 	got    int
+	clock  int64 // what reading the clock takes, in nanoseconds
 }
 
 func newBulk(tb testing.TB, version wire.Version) *bulk {

@@ -24,7 +24,8 @@ func (c *Conn) Inject(now gquic.Instant, level handshake.Level, number wire.Pack
 		return nil
 	}
 	if number != 0 {
-		h := c.headerFor(level, number)
+		var h wire.Header
+		c.setHeader(&h, level, number)
 		b := h.Append(make([]byte, 0, MaxReceivedSize), c.side)
 		header := len(b)
 		b = append(b, make([]byte, c.seal[level].Prefix())...)

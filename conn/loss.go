@@ -42,7 +42,7 @@ type frameRing struct {
 }
 
 func (r *frameRing) end() uint64              { return r.first + uint64(r.frames.len()) }
-func (r *frameRing) push(f sentFrame)         { r.frames.push(f) }
+func (r *frameRing) push() *sentFrame         { return r.frames.grow() }
 func (r *frameRing) at(pos uint64) *sentFrame { return r.frames.at(int(pos - r.first)) }
 
 // dropNewest takes back the n newest frames, of a packet that was abandoned.

@@ -37,7 +37,7 @@ func (p *packetBuilder) room() int { return p.end - len(p.b) }
 func (p *packetBuilder) carry(c *Conn, f sentFrame) {
 	p.packet.Flags |= recovery.Retransmittable
 	p.packet.Frames++
-	c.frames.push(f)
+	*c.frames.push() = f
 }
 
 // appendPacket appends the connection's next packet of at most size bytes, or nothing.
@@ -95,7 +95,7 @@ func (p *packetBuilder) begin(c *Conn, b []byte, level handshake.Level, size int
 	p.b, p.start = b, len(b)
 	p.packet = recovery.Packet{Number: number, SentAt: c.e.now, Level: uint8(level), FirstFrame: c.frames.end()}
 	p.hasAck, p.padding = false, false
-	p.header = c.headerFor(level, number)
+	c.setHeader(&p.header, level, number)
 	p.sealer = c.seal[level]
 	p.b = p.header.Append(p.b, c.side)
 	p.header.Len = len(p.b) - p.start
@@ -107,10 +107,12 @@ func (p *packetBuilder) begin(c *Conn, b []byte, level handshake.Level, size int
 	p.context = wire.Context{Version: c.version, PacketNumber: number, PacketNumberLen: p.header.PacketNumberLen}
 }
 
-// headerFor makes the header of a packet (reference: wire, sections 4 and 8.2).
-func (c *Conn) headerFor(level handshake.Level, number wire.PacketNumber) wire.Header {
-	h := wire.Header{ConnectionID: c.id, HasConnectionID: true, PacketNumber: number,
-		PacketNumberLen: wire.PacketNumberLen(number, c.detector.LeastUnacked())}
+// setHeader makes the header of a packet, in place: it is not small (reference: wire,
+// sections 4 and 8.2).
+func (c *Conn) setHeader(h *wire.Header, level handshake.Level, number wire.PacketNumber) {
+	*h = wire.Header{}
+	h.ConnectionID, h.HasConnectionID, h.PacketNumber = c.id, true, number
+	h.PacketNumberLen = wire.PacketNumberLen(number, c.detector.LeastUnacked())
 	client := c.side == wire.Client
 	if !client && level == handshake.LevelInitial {
 		h.Nonce = c.hs.nonce[:]
@@ -121,12 +123,12 @@ func (c *Conn) headerFor(level handshake.Level, number wire.PacketNumber) wire.H
 		if client && level != handshake.LevelForwardSecure {
 			h.Version = c.version
 		}
-		return h
+		return
 	}
 	if level == handshake.LevelForwardSecure {
 		h.Form = wire.ShortForm
 		h.HasConnectionID = client
-		return h
+		return
 	}
 	h.Form, h.Version, h.PacketNumberLen = wire.LongForm, c.version, 4
 	switch {
@@ -137,7 +139,6 @@ func (c *Conn) headerFor(level handshake.Level, number wire.PacketNumber) wire.H
 	default:
 		h.Type = wire.Handshake
 	}
-	return h
 }
 
 // appendAckFrames appends an ACK, and in Q043 a STOP_WAITING, if one is pending.
@@ -422,7 +423,12 @@ func (c *Conn) finish(p *packetBuilder) []byte {
 		p.sealer = c.seal[p.packet.Level]
 	}
 	sealed := p.sealer.Seal(&e.scratch, p.b[p.start:], p.header.Len, p.packet.Number)
-	b := append(p.b[:p.start], sealed...) // in place, unless the buffer had to grow
+	b := p.b[:p.start]
+	if cap(b)-len(b) >= len(sealed) && &sealed[0] == &b[:p.start+1][p.start] {
+		b = b[:p.start+len(sealed)]
+	} else { // the buffer had to grow
+		b = append(b, sealed...)
+	}
 	size := len(b) - p.start
 	p.packet.Size = uint32(size)
 	c.sent(p, size)

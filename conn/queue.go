@@ -13,7 +13,10 @@ const keepQueue = 64
 
 func (q *queue[T]) len() int { return q.n }
 
-func (q *queue[T]) push(v T) {
+func (q *queue[T]) push(v T) { *q.grow() = v }
+
+// grow appends an entry, to be set by the caller.
+func (q *queue[T]) grow() *T {
 	if q.n == len(q.ring) {
 		grown := make([]T, max(8, 2*q.n))
 		for i := range q.n {
@@ -22,7 +25,7 @@ func (q *queue[T]) push(v T) {
 		q.ring, q.head = grown, 0
 	}
 	q.n++
-	*q.at(q.n - 1) = v
+	return q.at(q.n - 1)
 }
 
 // at returns the i-th entry from the front.

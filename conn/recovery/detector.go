@@ -140,7 +140,9 @@ func (d *Detector) Sent(p *Packet) {
 		*d.ring.push() = slot{state: skipped}
 		d.skip.left(d.ring.next - 1)
 	}
-	*d.ring.push() = slot{Packet: *p, state: outstanding}
+	s := d.ring.push()
+	s.Packet = *p
+	s.state, s.probed, s.mark, s.lostAt = outstanding, false, 0, 0
 	if p.Number >= d.skip.at {
 		d.skip.restart(p.Number)
 	}
