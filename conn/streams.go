@@ -39,7 +39,9 @@ type streamState struct {
 	gone      bool // not in the table any more
 	counted   bool // against the limit of open streams
 	refused   bool // opened by the peer beyond the limit
-	farewell  bool // RST_STREAM with code 0 follows the acknowledgement of all we wrote
+	farewell  bool // RST_STREAM with farewellCode follows the acknowledgement of all we wrote
+
+	farewellCode wire.StreamErrorCode
 
 	readable  bool // StreamReadable was emitted, and the stream not found empty since
 	short     bool // a Write was cut short
@@ -418,7 +420,7 @@ func (c *Conn) progress(s *streamState) {
 		s.delivered = true
 		c.emit(Event{Kind: StreamDelivered, Stream: s.id})
 		if s.farewell {
-			s.resetSent, s.resetCode = true, wire.StreamNoError
+			s.resetSent, s.resetCode = true, s.farewellCode
 			s.reset.Set()
 			c.oweControl(s)
 		}

@@ -79,11 +79,12 @@ func (c *Conn) EndWrite(id wire.StreamID) error {
 	return nil
 }
 
-// Farewell sends RST_STREAM with code 0 when everything that was written on the stream,
+// Farewell sends RST_STREAM with a code when everything that was written on the stream,
 // its end included, has been acknowledged: for a peer that has finished its half by what
 // it told, and needs to hear that the stream is over (reference: live checks, streams).
+// Code 0 leaves what was sent to be read; another is for what the peer will never read.
 // Errors: ErrUnknownStream, ErrClosed.
-func (c *Conn) Farewell(id wire.StreamID) error {
+func (c *Conn) Farewell(id wire.StreamID, code wire.StreamErrorCode) error {
 	s, err := c.stream(id)
 	if err != nil {
 		return err
@@ -91,6 +92,6 @@ func (c *Conn) Farewell(id wire.StreamID) error {
 	if c.state == CloseState {
 		return ErrClosed
 	}
-	s.farewell = true
+	s.farewell, s.farewellCode = true, code
 	return nil
 }

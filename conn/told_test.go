@@ -57,7 +57,7 @@ func TestToldRequest(t *testing.T) {
 			t.Fatalf("read %d, %v, %v", n, fin, err)
 		}
 		if farewell {
-			if err := server.Farewell(3); err != nil {
+			if err := server.Farewell(3, wire.StreamNoError); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -121,7 +121,7 @@ func (sc *serverConn) headersArrived(ev *Event) error {
 			return nil // the connection is closed
 		}
 		if !sc.limits {
-			s.Farewell()
+			s.Farewell(farewell(m.method))
 		}
 	}
 	st := &serverStream{sc: sc, s: s, ended: ev.End}
@@ -149,6 +149,16 @@ func (sc *serverConn) headersArrived(ev *Event) error {
 		return nil
 	}
 	return sc.schedule(st)
+}
+
+// farewell is the code that makes quic-go's client forget a stream that it ended by
+// END_STREAM. After HEAD it never reads the response's end, and code 0 would have it wait
+// for that for ever.
+func farewell(method string) wire.StreamErrorCode {
+	if method == "HEAD" {
+		return wire.RstAcknowledgement
+	}
+	return wire.StreamNoError
 }
 
 // trailersArrived takes the second headers of a stream.

@@ -80,13 +80,13 @@ func (s *Stream) EndWrite() error {
 	return nil
 }
 
-// Farewell sends RST_STREAM with code 0 once everything that this side writes, its end
+// Farewell sends RST_STREAM with a code once everything that this side writes, its end
 // included, has been acknowledged: for peers that end their half on another stream, and
-// need it to forget the stream.
-func (s *Stream) Farewell() {
+// need it to forget the stream. With code 0 they can still read what was sent.
+func (s *Stream) Farewell(code wire.StreamErrorCode) {
 	s.c.e.mu.Lock()
 	defer s.c.e.mu.Unlock()
-	s.c.core().Farewell(s.id)
+	s.c.core().Farewell(s.id, code)
 }
 
 // DiscardRead throws away what has arrived and what will, up to the peer's end, and

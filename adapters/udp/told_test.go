@@ -36,7 +36,7 @@ func TestToldStream(t *testing.T) {
 		if n, err := ss[i].Read(make([]byte, 1)); n != 0 || err != io.EOF {
 			t.Errorf("read %d, %v behind the end", n, err)
 		}
-		ss[i].Farewell()
+		ss[i].Farewell(wire.StreamNoError)
 	}
 	pieces := []Piece{{Stream: ss[0], Data: []byte("one"), Fin: true}, {Stream: ss[1], Data: []byte("two")}}
 	s.TryWrite(pieces)
