@@ -30,7 +30,7 @@ type Conn struct {
 	connected bool
 	over      bool
 	closing   bool  // closed by the application
-	lost      bool  // over, with a finished stream that was not acknowledged
+	lost      bool  // over, with written data that was not acknowledged
 	err       error // why it is over
 	ioErr     error // of the socket, while nobody had answered
 	last      ConnectionState
@@ -123,6 +123,7 @@ func (c *Conn) closed(err error) {
 	if c.over {
 		return
 	}
+	c.lost = !c.raw.Delivered()
 	c.last = c.state()
 	c.over, c.err = true, err
 	if c.ioErr != nil {
@@ -130,7 +131,6 @@ func (c *Conn) closed(err error) {
 	}
 	delete(c.e.conns, c.h)
 	for _, s := range c.streams {
-		c.lost = c.lost || s.fin && !s.settled
 		s.readable.Broadcast()
 		s.writable.Broadcast()
 	}

@@ -20,20 +20,25 @@ const network = "gquic"
 // attacker who suppresses packets can thus choose among the versions that are offered;
 // offer only those that are good enough.
 func Dial(ctx context.Context, addr string, cfg *Config, opts ...DialOption) (*Conn, error) {
-	o, _, err := dialOptionsFor(addr, opts)
+	o, err := dialOptionsFor(addr, opts)
 	if err != nil {
 		return nil, dialError(addr, err)
 	}
-	versions := o.core.Versions
-	for i := 0; ; i++ {
-		c, err := dialOwn(ctx, addr, cfg, o)
+	return dial(ctx, addr, o, func() (*Conn, error) { return dialOwn(ctx, addr, cfg, o) })
+}
+
+// dial begins connections until a version is answered, and waits for the handshake.
+func dial(ctx context.Context, addr string, o *dialOptions, begin func() (*Conn, error)) (*Conn, error) {
+	for {
+		c, err := begin()
 		if err != nil {
 			return nil, dialError(addr, err)
 		}
-		if i == 0 && versions == nil {
+		versions := o.core.Versions
+		if len(versions) == 0 {
 			versions = c.e.cfg.Conn.Versions
 		}
-		silent, err := c.waitConnected(ctx, c.e.fallback(len(versions)-i))
+		silent, err := c.waitConnected(ctx, c.e.fallback(len(versions)))
 		if err == nil {
 			return c, nil
 		}
@@ -41,7 +46,7 @@ func Dial(ctx context.Context, addr string, cfg *Config, opts ...DialOption) (*C
 		if !silent {
 			return nil, dialError(addr, err)
 		}
-		o.core.Versions = versions[i+1:]
+		o.core.Versions = versions[1:]
 	}
 }
 
@@ -51,7 +56,7 @@ func Dial(ctx context.Context, addr string, cfg *Config, opts ...DialOption) (*C
 // with [WithoutEarlyData]. Without, it waits for the keys. [Conn.Handshake] waits for
 // the outcome. There is no second version for a silent server here.
 func DialEarly(ctx context.Context, addr string, cfg *Config, opts ...DialOption) (*Conn, error) {
-	o, _, err := dialOptionsFor(addr, opts)
+	o, err := dialOptionsFor(addr, opts)
 	if err != nil {
 		return nil, dialError(addr, err)
 	}
@@ -90,8 +95,8 @@ func dialOwn(ctx context.Context, addr string, cfg *Config, o *dialOptions) (*Co
 	return c, nil
 }
 
-// start1 begins a connection on an endpoint that runs.
-func (e *endpoint) start1(to netip.AddrPort, o *dialOptions) (*Conn, error) {
+// dialShared begins a connection on an endpoint that runs.
+func (e *endpoint) dialShared(to netip.AddrPort, o *dialOptions) (*Conn, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	c, err := e.dial(to, o.core)
@@ -114,22 +119,25 @@ func (e *endpoint) fallback(versions int) time.Duration {
 	return max(0, e.cfg.VersionTimeout)
 }
 
-func dialOptionsFor(addr string, opts []DialOption) (*dialOptions, string, error) {
+func dialOptionsFor(addr string, opts []DialOption) (*dialOptions, error) {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
 	o := new(dialOptions)
 	o.core.ServerName = host
 	for _, opt := range opts {
 		opt(o)
 	}
-	return o, host, nil
+	return o, nil
 }
 
 // resolve finds the address to send to.
-func resolve(ctx context.Context, addr, host string) (netip.AddrPort, error) {
-	_, service, _ := net.SplitHostPort(addr)
+func resolve(ctx context.Context, addr string) (netip.AddrPort, error) {
+	host, service, err := net.SplitHostPort(addr)
+	if err != nil {
+		return netip.AddrPort{}, err
+	}
 	port, err := net.DefaultResolver.LookupPort(ctx, "udp", service)
 	if err != nil {
 		return netip.AddrPort{}, err

@@ -48,6 +48,7 @@
 // Q044 packets to a client carry no connection ID: every [Dial] has a socket of its own,
 // and [Listener.Dial] to one address more than once needs Q043. A wildcard listener
 // on a host with several addresses answers from the address that was asked on Linux;
-// elsewhere the system picks one. A full socket buffer makes the endpoint wait for
+// elsewhere the system picks one. A search for larger datagrams (conn.Config.MTULimit)
+// forbids fragments on Linux only. A full socket buffer makes the endpoint wait for
 // the system: UDP sockets drain at the link's speed.
 package udp

@@ -24,7 +24,6 @@ type endpoint struct {
 	mu    sync.Mutex
 	core  *conn.Endpoint
 	conns map[conn.Handle]*Conn
-	out   []byte    // what AppendTransmit fills
 	armed time.Time // the socket's read deadline; zero: none
 
 	accepts   bool // unknown clients are wanted: there is a Listener, not yet closed
@@ -65,7 +64,9 @@ func newEndpoint(c *net.UDPConn, cfg *Config) (*endpoint, error) {
 		done:  make(chan struct{}),
 	}
 	e.acceptable.L = &e.mu
-	e.out = make([]byte, 0, e.sock.maxDatagrams()*conn.MaxDatagramSize)
+	if full.Conn.MTULimit > 0 {
+		e.sock.dontFragment()
+	}
 	return e, nil
 }
 
@@ -152,9 +153,18 @@ func (e *endpoint) flush(now gquic.Instant) {
 	}
 }
 
+// buffers are what AppendTransmit fills. An endpoint needs one only while it sends, so
+// that many endpoints with one connection each do not hold one each.
+var buffers = sync.Pool{New: func() any { return new([maxSegments * conn.MaxDatagramSize]byte) }}
+
 func (e *endpoint) transmit(now gquic.Instant) {
+	if e.core.NextTimeout() > now {
+		return // nothing to send, and no timer
+	}
+	out := buffers.Get().(*[maxSegments * conn.MaxDatagramSize]byte)
+	defer buffers.Put(out)
 	for {
-		b, t, ok := e.core.AppendTransmit(now, e.out[:0], e.sock.maxDatagrams())
+		b, t, ok := e.core.AppendTransmit(now, out[:0], e.sock.maxDatagrams())
 		if !ok {
 			return
 		}

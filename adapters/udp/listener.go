@@ -37,8 +37,8 @@ func NewListener(c *net.UDPConn, cfg *Config) (*Listener, error) {
 	return &Listener{e}, nil
 }
 
-// Accept waits for the next connection. It returns [net.ErrClosed] once the listener is
-// closed.
+// Accept waits for the next connection. Its client may still turn out to be a replay:
+// ConnectionState.Confirmed tells when it is none. After Close the error is [net.ErrClosed].
 func (l *Listener) Accept(ctx context.Context) (*Conn, error) {
 	e := l.e
 	e.mu.Lock()
@@ -69,34 +69,15 @@ func (l *Listener) Addr() net.Addr { return l.e.localAddr() }
 // own. A second connection to the same address needs Q043: with Q044 the error is
 // conn.ErrAddressInUse.
 func (l *Listener) Dial(ctx context.Context, addr string, opts ...DialOption) (*Conn, error) {
-	o, host, err := dialOptionsFor(addr, opts)
+	o, err := dialOptionsFor(addr, opts)
 	if err != nil {
 		return nil, dialError(addr, err)
 	}
-	to, err := resolve(ctx, addr, host)
+	to, err := resolve(ctx, addr)
 	if err != nil {
 		return nil, dialError(addr, err)
 	}
-	versions := o.core.Versions
-	if versions == nil {
-		versions = l.e.cfg.Conn.Versions
-	}
-	for i := range versions {
-		o.core.Versions = versions[i:]
-		c, err := l.e.start1(to, o)
-		if err != nil {
-			return nil, dialError(addr, err)
-		}
-		silent, err := c.waitConnected(ctx, l.e.fallback(len(versions)-i))
-		if err == nil {
-			return c, nil
-		}
-		c.CloseWithError(wire.PeerGoingAway, "")
-		if !silent {
-			return nil, dialError(addr, err)
-		}
-	}
-	panic("not reached: the last version has no fallback")
+	return dial(ctx, addr, o, func() (*Conn, error) { return l.e.dialShared(to, o) })
 }
 
 // Stats returns the endpoint's counters: what became of every datagram.

@@ -21,8 +21,12 @@ type socket struct {
 	connected bool
 }
 
-// readSize holds the largest UDP payload, which is also the largest run of coalesced ones.
-const readSize = 1 << 16
+// Sizes of the buffer for reading: coalesced holds the largest run of datagrams that the
+// system puts together, single more than any one that a peer may send.
+const (
+	coalesced = 1 << 16
+	single    = 2048
+)
 
 // received is one read: one datagram, or several of a size from one sender.
 type received struct {
@@ -38,7 +42,7 @@ const socketBuffer = 4 << 20
 func newSocket(c *net.UDPConn, how Offload) *socket {
 	c.SetReadBuffer(socketBuffer) // a wish: what the system allows is enough to run
 	c.SetWriteBuffer(socketBuffer)
-	s := &socket{udp: c, readBuf: make([]byte, readSize)}
+	s := &socket{udp: c}
 	s.local = unmap(c.LocalAddr().(*net.UDPAddr).AddrPort())
 	if a, ok := c.RemoteAddr().(*net.UDPAddr); ok && a != nil {
 		s.remote, s.connected = unmap(a.AddrPort()), true
@@ -46,6 +50,11 @@ func newSocket(c *net.UDPConn, how Offload) *socket {
 	if how == OffloadAuto {
 		s.offload.detect(s)
 	}
+	size := single
+	if s.offload.coalesces {
+		size = coalesced
+	}
+	s.readBuf = make([]byte, size)
 	return s
 }
 

@@ -15,10 +15,11 @@ import (
 // out, UDP_GRO in), and the local address of each datagram on a wildcard socket
 // (PKTINFO). Each is asked for at run time; what the kernel refuses is not used.
 type offload struct {
-	messages bool // use sendmsg and recvmsg with control data
-	segments bool // UDP_SEGMENT works
-	pktinfo  bool // local addresses come and go as control data
-	v6       bool // the socket's family is AF_INET6
+	messages  bool // use sendmsg and recvmsg with control data
+	segments  bool // UDP_SEGMENT works
+	coalesces bool // UDP_GRO works
+	pktinfo   bool // local addresses come and go as control data
+	v6        bool // the socket's family is AF_INET6
 
 	in, out [128]byte // control data, reused
 }
@@ -33,7 +34,7 @@ func (o *offload) detect(s *socket) {
 		if _, err := unix.GetsockoptInt(f, unix.IPPROTO_UDP, unix.UDP_SEGMENT); err == nil {
 			o.segments = true
 		}
-		gro := unix.SetsockoptInt(f, unix.IPPROTO_UDP, unix.UDP_GRO, 1) == nil
+		o.coalesces = unix.SetsockoptInt(f, unix.IPPROTO_UDP, unix.UDP_GRO, 1) == nil
 		if domain, err := unix.GetsockoptInt(f, unix.SOL_SOCKET, unix.SO_DOMAIN); err == nil {
 			o.v6 = domain == unix.AF_INET6
 		}
@@ -45,7 +46,20 @@ func (o *offload) detect(s *socket) {
 			}
 			o.pktinfo = err == nil
 		}
-		o.messages = o.segments || gro || o.pktinfo
+		o.messages = o.segments || o.coalesces || o.pktinfo
+	})
+}
+
+// dontFragment has oversized datagrams lost on the way instead of cut into pieces, so
+// that a search for the largest size finds the path's, and not the system's idea of it.
+func (s *socket) dontFragment() {
+	raw, err := s.udp.SyscallConn()
+	if err != nil {
+		return
+	}
+	raw.Control(func(fd uintptr) { // each family's option fails on the other's sockets
+		unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, unix.IP_PMTUDISC_PROBE)
+		unix.SetsockoptInt(int(fd), unix.IPPROTO_IPV6, unix.IPV6_MTU_DISCOVER, unix.IPV6_PMTUDISC_PROBE)
 	})
 }
 

@@ -5,9 +5,12 @@ package udp
 import "example.com/gquic/conn"
 
 // offload: nothing beyond the portable calls.
-type offload struct{ messages, segments bool }
+type offload struct{ messages, segments, coalesces bool }
 
 func (*offload) detect(*socket) {}
+
+// dontFragment is not done here: each system has a way of its own.
+func (*socket) dontFragment() {}
 
 func (*offload) read(*socket) (received, error) { panic("not reached: messages is false") }
 
