@@ -47,6 +47,7 @@ var scenarios = []scenario{
 
 func (s *scenario) world() *World {
 	w := NewWorld(s.version, s.change)
+	w.warm()
 	var o conn.DialOptions
 	if s.zeroRTT {
 		first := NewWorld(s.version, s.change)
@@ -60,6 +61,18 @@ func (s *scenario) world() *World {
 	}
 	w.watch.off = true // clones cannot share it: see TestPacketNumbers
 	return w
+}
+
+// warm lets the server make what all its connections share, its config and compressed
+// chain, so that not every input has to: by a connection of somebody else, long over.
+func (w *World) warm() {
+	cfg := ClientConfig(wire.Q044, wire.Q043)
+	cfg.Seed[0] = 99
+	p := &Pair{Client: MustEndpoint(cfg), Server: w.Ends[wire.Server], Now: w.Now}
+	w.must(p.Connect())
+	p.Server.Conn(p.S).Close(wire.PeerGoingAway, "")
+	p.Run(p.Now.Add(300 * time.Second))
+	w.Now = p.Now
 }
 
 func (w *World) must(err error) {
