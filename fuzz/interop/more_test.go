@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"testing"
+	"time"
 
 	"example.com/gquic/adapters/udp"
 	"example.com/gquic/conn"
@@ -37,6 +38,17 @@ func TestHeavyLoss(t *testing.T) {
 			exchange(t, p, content(1, 300000), content(2, 300000))
 		})
 	}
+}
+
+// TestLongPath has a round trip of 20 ms and some loss: here timers, windows and their
+// tuning matter.
+func TestLongPath(t *testing.T) {
+	usual := badLink
+	defer func() { badLink = usual }()
+	badLink = relay.Config{Seed: 3, Latency: 10 * time.Millisecond, Drop: 0.005, Reorder: 0.01}
+	each(t, setups(t, []string{"big"}, true), func(t *testing.T, p *pair) {
+		exchange(t, p, content(1, 2<<20), content(2, 2<<20))
+	})
 }
 
 // TestResume comes back to a quic-go server with what the first connection left. The

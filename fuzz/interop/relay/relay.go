@@ -20,6 +20,7 @@ type Config struct {
 	Duplicate float64
 	Reorder   float64       // of being held back
 	Hold      time.Duration // for how long; zero: 2 ms
+	Latency   time.Duration // of every datagram, each way
 }
 
 // Stats counts datagrams, both directions together.
@@ -34,6 +35,7 @@ type Relay struct {
 	mu     sync.Mutex
 	flows  map[netip.AddrPort]*flow
 	closed bool
+	done   chan struct{}
 	wait   sync.WaitGroup
 
 	forwarded, dropped, duplicated, reordered atomic.Int64
@@ -43,7 +45,57 @@ type Relay struct {
 type flow struct {
 	client netip.AddrPort
 	back   *net.UDPConn
-	up     *rand.Rand // used by the front's goroutine
+	up     *direction
+}
+
+// A direction of a flow, used by one goroutine.
+type direction struct {
+	decide *rand.Rand
+	send   func([]byte)
+	late   chan delayed // nil without latency
+}
+
+// A delayed datagram travels until its time.
+type delayed struct {
+	due time.Time
+	b   []byte
+}
+
+// travelling bounds the datagrams in a direction; those beyond it wait in the socket.
+const travelling = 1 << 16
+
+// direction makes one. The lock is held.
+func (r *Relay) direction(number uint64, send func([]byte)) *direction {
+	d := &direction{decide: rand.New(rand.NewPCG(r.cfg.Seed, number)), send: send}
+	if r.cfg.Latency > 0 {
+		d.late = make(chan delayed, travelling)
+		r.wait.Add(1)
+		go func() {
+			defer r.wait.Done()
+			for {
+				select {
+				case p := <-d.late:
+					time.Sleep(time.Until(p.due))
+					send(p.b)
+				case <-r.done:
+					return
+				}
+			}
+		}()
+	}
+	return d
+}
+
+// pass sends now, or when the latency is over.
+func (d *direction) pass(b []byte, latency time.Duration) {
+	if d.late == nil {
+		d.send(b)
+		return
+	}
+	select {
+	case d.late <- delayed{time.Now().Add(latency), append([]byte(nil), b...)}:
+	default: // the link is full
+	}
 }
 
 // Start relays to a server's address from a new port on loopback.
@@ -56,7 +108,7 @@ func Start(server netip.AddrPort, cfg Config) (*Relay, error) {
 		cfg.Hold = 2 * time.Millisecond
 	}
 	front.SetReadBuffer(4 << 20)
-	r := &Relay{cfg: cfg, server: server, front: front, flows: make(map[netip.AddrPort]*flow)}
+	r := &Relay{cfg: cfg, server: server, front: front, flows: make(map[netip.AddrPort]*flow), done: make(chan struct{})}
 	r.wait.Add(1)
 	go r.upward()
 	return r, nil
@@ -73,6 +125,9 @@ func (r *Relay) Stats() Stats {
 // Close ends the relay and waits for its goroutines.
 func (r *Relay) Close() {
 	r.mu.Lock()
+	if !r.closed {
+		close(r.done)
+	}
 	r.closed = true
 	r.front.Close()
 	for _, f := range r.flows {
@@ -94,7 +149,7 @@ func (r *Relay) upward() {
 			continue
 		}
 		if f := r.flow(from); f != nil {
-			r.forward(f.up, buf[:n], func(b []byte) { f.back.Write(b) })
+			r.forward(f.up, buf[:n])
 		}
 	}
 }
@@ -111,14 +166,14 @@ func (r *Relay) flow(client netip.AddrPort) *flow {
 	}
 	back.SetReadBuffer(4 << 20)
 	number := uint64(len(r.flows))
-	f := &flow{client: client, back: back, up: rand.New(rand.NewPCG(r.cfg.Seed, 2*number))}
+	f := &flow{client: client, back: back, up: r.direction(2*number, func(b []byte) { back.Write(b) })}
 	r.flows[client] = f
 	r.wait.Add(1)
-	go r.downward(f, rand.New(rand.NewPCG(r.cfg.Seed, 2*number+1)))
+	go r.downward(f, r.direction(2*number+1, func(b []byte) { r.front.WriteToUDPAddrPort(b, client) }))
 	return f
 }
 
-func (r *Relay) downward(f *flow, decide *rand.Rand) {
+func (r *Relay) downward(f *flow, down *direction) {
 	defer r.wait.Done()
 	buf := make([]byte, 1<<16)
 	for {
@@ -129,14 +184,14 @@ func (r *Relay) downward(f *flow, decide *rand.Rand) {
 		if err != nil {
 			continue // an ICMP message: the server is not there
 		}
-		r.forward(decide, buf[:n], func(b []byte) { r.front.WriteToUDPAddrPort(b, f.client) })
+		r.forward(down, buf[:n])
 	}
 }
 
 // forward does to one datagram what the seed decides. Three draws for each, whatever
 // they decide, keep the sequence aligned with the datagrams.
-func (r *Relay) forward(decide *rand.Rand, b []byte, send func([]byte)) {
-	drop, duplicate, reorder := decide.Float64() < r.cfg.Drop, decide.Float64() < r.cfg.Duplicate, decide.Float64() < r.cfg.Reorder
+func (r *Relay) forward(d *direction, b []byte) {
+	drop, duplicate, reorder := d.decide.Float64() < r.cfg.Drop, d.decide.Float64() < r.cfg.Duplicate, d.decide.Float64() < r.cfg.Reorder
 	if drop {
 		r.dropped.Add(1)
 		return
@@ -144,13 +199,13 @@ func (r *Relay) forward(decide *rand.Rand, b []byte, send func([]byte)) {
 	r.forwarded.Add(1)
 	if duplicate {
 		r.duplicated.Add(1)
-		send(b)
+		d.pass(b, r.cfg.Latency)
 	}
 	if !reorder {
-		send(b)
+		d.pass(b, r.cfg.Latency)
 		return
 	}
 	r.reordered.Add(1)
 	late := append([]byte(nil), b...)
-	time.AfterFunc(r.cfg.Hold, func() { send(late) })
+	time.AfterFunc(r.cfg.Latency+r.cfg.Hold, func() { d.send(late) })
 }
