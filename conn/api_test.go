@@ -1,8 +1,11 @@
 package conn_test
 
 import (
+	"errors"
 	"testing"
 
+	"example.com/gquic/conn"
+	"example.com/gquic/handshake"
 	"example.com/gquic/wire"
 )
 
@@ -24,5 +27,46 @@ func TestDeliveredAfterClose(t *testing.T) {
 		if got := client.Delivered(); got != arrived {
 			t.Errorf("closed: delivered is %v, want %v", got, arrived)
 		}
+	}
+}
+
+// An answer that nobody asked for is the caller's mistake: it changes nothing.
+func TestUnaskedAnswers(t *testing.T) {
+	p := newPair(t, wire.Q043, func(client, server *conn.Config) {
+		client.Client = &handshake.ClientConfig{External: true}
+		certificate := leaf
+		certificate.Key = nil
+		server.Server = &handshake.HostConfig{Certificates: []handshake.Certificate{certificate}}
+	})
+	p.event = func(e *conn.Endpoint, ev conn.Event) {
+		c := e.Conn(ev.Conn)
+		switch ev.Kind {
+		case conn.NeedSignature:
+			entropy := handshake.NewEntropy([32]byte{5})
+			signature, err := ev.Signature.Sign(leaf.Key, &entropy)
+			if err := c.ProofSigned(signature, err); err != nil {
+				t.Error(err)
+			}
+			if err := c.ProofSigned(signature, nil); err != conn.ErrNotAsked {
+				t.Errorf("a second signature: %v", err)
+			}
+		case conn.NeedVerification:
+			if err := c.ProofVerified(nil); err != nil {
+				t.Error(err)
+			}
+			if err := c.ProofVerified(errors.New("no")); err != conn.ErrNotAsked {
+				t.Errorf("a second verification: %v", err)
+			}
+		}
+	}
+	p.connect()
+	if err := p.client.Conn(p.c).ProofVerified(errors.New("no")); err != conn.ErrNotAsked {
+		t.Errorf("a verification after the handshake: %v", err)
+	}
+	if err := p.server.Conn(p.s).ProofSigned(nil, nil); err != conn.ErrNotAsked {
+		t.Errorf("a signature after the handshake: %v", err)
+	}
+	if err := p.client.Conn(p.c).Err(); err != nil {
+		t.Error(err)
 	}
 }

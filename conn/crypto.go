@@ -1,6 +1,7 @@
 package conn
 
 import (
+	"errors"
 	"net/netip"
 
 	"example.com/gquic/conn/ack"
@@ -372,6 +373,9 @@ func (c *Conn) ProofVerified(err error) error {
 }
 
 func (c *Conn) answered(err error) error {
+	if fatal := (*handshake.Error)(nil); err != nil && !errors.As(err, &fatal) {
+		return ErrNotAsked
+	}
 	if err != nil {
 		c.fail(err)
 	} else {
