@@ -147,7 +147,7 @@ func (c *Conn) appendClose(b []byte) []byte {
 }
 
 // releaseIfDone gives the slot of a closed connection back when the application has
-// seen the end and nothing is left to read.
+// seen the end and nothing is left to read, the ends of streams included.
 func (c *Conn) releaseIfDone() {
 	if c.state != CloseState || c.closeOwed || !c.inSlot() {
 		return
@@ -157,7 +157,7 @@ func (c *Conn) releaseIfDone() {
 			return
 		}
 		for _, s := range c.streams.all {
-			if !s.readOver && !s.discard && s.recv.Readable() > 0 {
+			if !s.readOver && !s.discard && (s.recv.Readable() > 0 || s.recv.Finished()) {
 				return
 			}
 		}
