@@ -162,8 +162,9 @@ func (c *Conn) didRead(s *streamState, n int) {
 }
 
 // Reset ends both directions of a stream with RST_STREAM: what was not sent, or not
-// read, is dropped. With code 0, after the stream's end was written, it only tells the
-// peer that nothing more will be read. Errors: ErrUnknownStream, ErrClosed.
+// read, is dropped, and what was sent is not sent again. Code 0 only tells the peer that
+// nothing more will be read: what was sent before, and if the end was written all of it,
+// still arrives. Errors: ErrUnknownStream, ErrClosed.
 func (c *Conn) Reset(id wire.StreamID, code wire.StreamErrorCode) error {
 	s, err := c.stream(id)
 	if err != nil {
@@ -172,16 +173,19 @@ func (c *Conn) Reset(id wire.StreamID, code wire.StreamErrorCode) error {
 	if c.state == CloseState {
 		return ErrClosed
 	}
-	if code == wire.StreamNoError && s.send.FinSent() {
+	switch {
+	case code != wire.StreamNoError:
+		c.resetStream(s, code)
+	case s.send.Closed() && !s.send.FinSent() && !s.resetSent:
+		s.farewell, s.farewellCode, s.discard = true, code, true // RST_STREAM says where we end: it comes after all else
+		c.arrived(s)
+	default:
 		if !s.resetSent {
-			s.resetSent, s.resetCode = true, code
-			s.reset.Set()
-			c.oweControl(s)
+			s.send.CloseAtSent()
+			c.oweReset(s, code)
 		}
 		c.dropUnread(s)
 		c.progress(s)
-	} else {
-		c.resetStream(s, code)
 	}
 	c.e.wake(c)
 	return nil

@@ -346,22 +346,22 @@ func (c *Conn) onReset(f *wire.RstStreamFrame) error {
 	if err := c.settleFinal(s, f.Offset); err != nil {
 		return err
 	}
-	if s.resetGot {
+	if s.resetGot && (s.peerCode != wire.StreamNoError || f.Code == wire.StreamNoError) {
 		return nil
 	}
 	s.resetGot, s.peerCode = true, f.Code
 	if f.Code != wire.StreamNoError {
 		c.dropUnread(s)
 	}
-	if !s.resetSent && !s.writeOver { // a FIN that is not acknowledged may be lost
-		s.resetSent, s.resetCode = true, wire.RstAcknowledgement
-		s.reset.Set()
-		c.oweControl(s)
-	}
-	if answer := f.Code == wire.RstAcknowledgement && s.resetSent && s.resetCode == wire.StreamNoError; !answer {
+	if s.resetSent && s.resetCode == wire.StreamNoError && f.Code == wire.RstAcknowledgement {
+		// The answer to our not reading: what we wrote before still has to arrive.
+	} else {
+		if !s.resetSent && !s.writeOver { // a FIN that is not acknowledged may be lost
+			c.oweReset(s, wire.RstAcknowledgement)
+		}
 		s.send.Reset(c.pool())
 		s.writeOver = true
-	} // else the peer answered that we do not read: what we wrote before still has to arrive
+	}
 	if !s.refused { // the application knows nothing of a refused one
 		c.emit(Event{Kind: StreamReset, Stream: s.id, StreamCode: f.Code})
 	}
@@ -393,12 +393,18 @@ func (c *Conn) dropUnread(s *streamState) {
 	s.recv.Reset(c.pool())
 }
 
-// resetStream ends both directions with RST_STREAM.
+// oweReset makes a RST_STREAM due.
+func (c *Conn) oweReset(s *streamState, code wire.StreamErrorCode) {
+	s.resetSent, s.resetCode = true, code
+	s.reset.Set()
+	c.oweControl(s)
+}
+
+// resetStream ends both directions with RST_STREAM, code not 0. One with code 0 before it
+// promised that what was written would arrive, which holds no longer.
 func (c *Conn) resetStream(s *streamState, code wire.StreamErrorCode) {
-	if !s.resetSent {
-		s.resetSent, s.resetCode = true, code
-		s.reset.Set()
-		c.oweControl(s)
+	if !s.resetSent || s.resetCode == wire.StreamNoError && !s.writeOver {
+		c.oweReset(s, code)
 	}
 	s.send.Reset(c.pool())
 	s.writeOver = true
@@ -419,11 +425,9 @@ func (c *Conn) progress(s *streamState) {
 	if s.writeOver && !s.delivered && !s.resetSent && !s.resetGot {
 		s.delivered = true
 		c.emit(Event{Kind: StreamDelivered, Stream: s.id})
-		if s.farewell {
-			s.resetSent, s.resetCode = true, s.farewellCode
-			s.reset.Set()
-			c.oweControl(s)
-		}
+	}
+	if s.writeOver && s.farewell && !s.resetSent && !s.resetGot {
+		c.oweReset(s, s.farewellCode)
 	}
 	if !s.readOver && s.discard && s.recv.Finished() {
 		s.readOver = true

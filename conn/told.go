@@ -93,5 +93,7 @@ func (c *Conn) Farewell(id wire.StreamID, code wire.StreamErrorCode) error {
 		return ErrClosed
 	}
 	s.farewell, s.farewellCode = true, code
+	c.progress(s)
+	c.e.wake(c)
 	return nil
 }

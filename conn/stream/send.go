@@ -72,6 +72,14 @@ func (s *SendBuffer) CloseTold() {
 	}
 }
 
+// CloseAtSent ends the stream behind what was sent so far, without a FIN, unless it was
+// ended by one that was sent: what was written beyond is dropped.
+func (s *SendBuffer) CloseAtSent() {
+	if s.fin == finOpen || s.fin == finNew {
+		s.end, s.fin = s.sent, finAcked
+	}
+}
+
 // Closed reports whether the stream was ended, by Close, CloseTold or Reset.
 func (s *SendBuffer) Closed() bool { return s.fin != finOpen }
 

@@ -341,3 +341,34 @@ func TestAppendDataOfWhatIsGone(t *testing.T) {
 		t.Errorf("%d bytes of the last 10", len(b))
 	}
 }
+
+// CloseAtSent drops what was not sent, keeps what was until it is acknowledged, and leaves
+// a FIN alone that is on its way.
+func TestSendCloseAtSent(t *testing.T) {
+	var p Pool
+	var s SendBuffer
+	s.Write(&p, []byte("sent, unsent"))
+	s.Sent(0, 4, false)
+	s.CloseAtSent()
+	if s.HasNew() || s.WrittenEnd() != 4 || !s.FinSent() || s.AllAcked() {
+		t.Fatalf("new %v, end %d, FIN sent %v, all acked %v", s.HasNew(), s.WrittenEnd(), s.FinSent(), s.AllAcked())
+	}
+	s.Lost(0, 4, false)
+	if offset, n, fin, _, ok := s.Next(100, 0); offset != 0 || n != 4 || fin || !ok {
+		t.Fatal(offset, n, fin, ok)
+	}
+	s.Sent(0, 4, false)
+	s.Acked(&p, 0, 4, false)
+	if !s.AllAcked() || p.Free() != 1 {
+		t.Errorf("all acked %v, %d chunks given back", s.AllAcked(), p.Free())
+	}
+
+	s = SendBuffer{}
+	s.Write(&p, []byte("x"))
+	s.Close()
+	s.Sent(0, 1, true)
+	s.CloseAtSent()
+	if s.FinAcked() {
+		t.Error("a FIN on its way counts as acknowledged")
+	}
+}
