@@ -83,6 +83,7 @@ func (c *Conn) onTimers() {
 			c.fail(err)
 		} else {
 			c.apply(&e.report)
+			c.credit.timeout(c.mtu.Size())
 		}
 	}
 	if c.pacedUntil <= now {

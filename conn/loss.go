@@ -89,7 +89,7 @@ func (c *Conn) apply(r *recovery.Report) {
 		c.mtu.Acked(int(p.Size))
 		c.forEachFrame(p, c.onAcked)
 		c.noteAckedLevel(handshake.Level(p.Level))
-		c.credit.acked += int(p.Size)
+		c.credit.excused += int(p.Size)
 	}
 	c.stats.PacketsLost += uint64(len(r.Lost))
 	c.stats.SpuriousLosses += uint64(r.Spurious)
