@@ -23,6 +23,9 @@
 //   - A peer's mistake closes its connection with the protocol's code; a caller's
 //     mistake returns an error and changes nothing.
 //
+// Built with the tag poison, memory that was borrowed from the endpoint is overwritten
+// when it is given back, so that a slice kept too long is noticed.
+//
 // Inside, a packet passes these files:
 //
 //	          Endpoint                            Conn

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 
 	"example.com/gquic"
+	"example.com/gquic/conn/stream"
 	"example.com/gquic/wire"
 )
 
@@ -33,6 +34,7 @@ func (e *Endpoint) Receive(now gquic.Instant, d Datagram) (Handle, Verdict) {
 	if c := e.route(&d); c != nil {
 		h := c.handle
 		v := c.receive(&d)
+		stream.Poison(e.plain[:])
 		e.settle(c)
 		return e.count(h, v)
 	}

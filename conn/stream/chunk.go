@@ -38,6 +38,7 @@ func (p *Pool) get() *chunk {
 }
 
 func (p *Pool) put(c *chunk) {
+	Poison(c[:])
 	if len(p.free) < MaxFree {
 		p.free = append(p.free, c)
 	}
