@@ -4,13 +4,16 @@
 //	gquic demo                             server and client in one process
 //	gquic echo-server -addr :6121          sends back what it gets
 //	gquic echo-client -addr host:6121 -pin FINGERPRINT -size 16MiB
+//	gquic serve -root DIR -tcp             a file server, HTTP over gQUIC
+//	gquic get -pin FINGERPRINT https://localhost:6121/
 //	gquic sim -seed 7 -loss 0.02           the same run for the same seed
 //	gquic bench bulk                       measure: bulk, handshakes, requests, idle
 //	gquic help                             the verbs
 //	gquic VERB -h                          a verb's flags
 //
 // With -json a verb prints one JSON object. It exits with 0 if all went well, with 1 if
-// not, and with 2 if it was called wrongly.
+// not (get: with 3 if a server answered with an error status), and with 2 if it was
+// called wrongly.
 package main
 
 import (
@@ -44,12 +47,13 @@ func main() {
 type verb struct {
 	name, summary string
 	about         string // more, for -h
+	operands      string // what comes after the flags; empty: nothing may
 	// flags defines the verb's flags and returns what to do once they are parsed.
 	flags func(*flag.FlagSet) func(context.Context, *output) error
 }
 
 func verbs() []verb {
-	return append([]verb{demoVerb, serverVerb, clientVerb, simVerb, versionVerb}, benchVerbs...)
+	return append([]verb{demoVerb, serveVerb, getVerb, serverVerb, clientVerb, simVerb, versionVerb}, benchVerbs...)
 }
 
 // output is where a verb prints.
@@ -129,7 +133,7 @@ func (v verb) run(ctx context.Context, args []string, stdout, stderr io.Writer) 
 		return 0
 	case err != nil:
 		err = misuse{err}
-	case fs.NArg() > 0:
+	case fs.NArg() > 0 && v.operands == "":
 		err = misusef("%q is no flag, and there are no arguments", fs.Arg(0))
 	default:
 		err = do(ctx, o)
@@ -143,7 +147,16 @@ func (v verb) run(ctx context.Context, args []string, stdout, stderr io.Writer) 
 		return 2
 	}
 	fmt.Fprintf(stderr, "gquic %s: %s\n", v.name, text)
+	if e := (exitStatus{}); errors.As(err, &e) {
+		return e.status
+	}
 	return 1
+}
+
+// An exitStatus is a failure with a status of its own.
+type exitStatus struct {
+	status int
+	error
 }
 
 var versionVerb = verb{

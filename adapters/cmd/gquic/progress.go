@@ -12,11 +12,13 @@ import (
 // longer than a second.
 type progress struct {
 	bytes      atomic.Int64
+	total      atomic.Int64
 	stop, done chan struct{}
 }
 
 // begin shows progress on w if that is a terminal.
 func (p *progress) begin(w io.Writer, total int64) {
+	p.total.Store(total)
 	if !isTerminal(w) {
 		return
 	}
@@ -37,13 +39,20 @@ func (p *progress) begin(w io.Writer, total int64) {
 			case <-tick.C:
 				if since := time.Since(started); since >= time.Second {
 					shown = true
-					n := p.bytes.Load()
-					fmt.Fprintf(w, "\r\033[K%3d%%  %.1f of %.1f MB  %.1f MB/s", n*100/max(total, 1), float64(n)/1e6, float64(total)/1e6, perSecond(n, since.Seconds()))
+					n, total := p.bytes.Load(), p.total.Load()
+					if total <= 0 {
+						fmt.Fprintf(w, "\r\033[K%.1f MB  %.1f MB/s", float64(n)/1e6, perSecond(n, since.Seconds()))
+						continue
+					}
+					fmt.Fprintf(w, "\r\033[K%3d%%  %.1f of %.1f MB  %.1f MB/s", n*100/total, float64(n)/1e6, float64(total)/1e6, perSecond(n, since.Seconds()))
 				}
 			}
 		}
 	}()
 }
+
+// expect adds to the total what turned out to come; negative is unknown.
+func (p *progress) expect(n int64) { p.total.Add(max(n, 0)) }
 
 func (p *progress) add(n int) { p.bytes.Add(int64(n)) }
 

@@ -1,0 +1,306 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"example.com/gquic/adapters/h2"
+	"example.com/gquic/handshake"
+	"example.com/gquic/wire"
+)
+
+var getVerb = verb{
+	name:     "get",
+	summary:  "fetch URLs by HTTP over gQUIC",
+	operands: "URL...",
+	about: `
+It fetches all URLs at once, those of one server over one connection, and writes their bodies
+in their order to standard output, or to the files named by -o, one for each URL. With -json it
+prints one line of figures for each URL, and bodies only to -o. It exits with 3 if a server answered
+with a status of 400 or more, with 1 if something else failed. Flags come before the URLs.`,
+	flags: func(fs *flag.FlagSet) func(context.Context, *output) error {
+		g := &getter{fs: fs, trust: echoClient{versions: versionList{wire.Q043, wire.Q044}}}
+		fs.Var(&g.files, "o", "`file` for the body; repeat it for further URLs")
+		fs.Var(&g.resolve, "resolve", "`HOST:PORT:IP:PORT`: send what is for HOST:PORT to IP:PORT; may be repeated")
+		fs.StringVar(&g.trust.ca, "ca", "", "PEM `file` with certificates to trust")
+		fs.StringVar(&g.trust.pin, "pin", "", "`fingerprint` of the server's key: SHA-256 in base64")
+		fs.BoolVar(&g.trust.insecure, "insecure", false, "accept any certificate")
+		fs.Var(&g.trust.versions, "versions", "versions to offer, preferred first")
+		fs.StringVar(&g.data, "d", "", "`data` to send, @FILE for a file's: makes it a POST")
+		fs.StringVar(&g.method, "X", "", "`method`, instead of GET or POST")
+		fs.Var(&g.headers, "H", "`'Name: value'`: a header to send; may be repeated")
+		fs.BoolVar(&g.include, "i", false, "print the response's status and headers too")
+		fs.BoolVar(&g.follow, "L", false, "follow redirects")
+		return g.run
+	},
+}
+
+// A list is a flag that may be repeated.
+type list []string
+
+func (l *list) Set(s string) error {
+	*l = append(*l, s)
+	return nil
+}
+
+func (l *list) String() string { return strings.Join(*l, " ") }
+
+type getter struct {
+	fs                      *flag.FlagSet
+	trust                   echoClient
+	files, resolve, headers list
+	data, method            string
+	include, follow         bool
+
+	header http.Header
+	client *http.Client
+	p      progress
+}
+
+// A getReport is what a machine reads of one URL.
+type getReport struct {
+	URL         string  `json:"url"`
+	Status      int     `json:"status,omitempty"`
+	Version     string  `json:"version,omitempty"`
+	ContentType string  `json:"content_type,omitempty"`
+	Bytes       int64   `json:"bytes"`
+	Seconds     float64 `json:"seconds"`
+	FirstByteMS float64 `json:"first_byte_ms,omitempty"`
+	MBPerS      float64 `json:"mb_per_s"`
+	File        string  `json:"file,omitempty"`
+	OK          bool    `json:"ok"`
+	Error       string  `json:"error,omitempty"`
+}
+
+func (g *getter) run(ctx context.Context, o *output) error {
+	urls := g.fs.Args()
+	transport, err := g.prepare(urls)
+	if err != nil {
+		return err
+	}
+	defer transport.CloseIdleConnections()
+	g.client = &http.Client{Transport: transport}
+	if !g.follow {
+		g.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	}
+	if len(g.files) > 0 {
+		g.p.begin(o.stderr, 0)
+	}
+	reports := make([]getReport, len(urls))
+	errs := make([]error, len(urls))
+	var all sync.WaitGroup
+	turn := make(chan struct{})
+	close(turn)
+	for i, u := range urls {
+		file := ""
+		if i < len(g.files) {
+			file = g.files[i]
+		}
+		mine, next := turn, make(chan struct{})
+		all.Go(func() {
+			defer func() {
+				<-mine
+				close(next)
+			}()
+			errs[i] = g.fetch(ctx, o, u, file, mine, &reports[i])
+		})
+		turn = next
+	}
+	all.Wait()
+	g.p.end()
+	bad := false
+	for i := range reports {
+		o.object(reports[i])
+		bad = bad || errs[i] == nil && !reports[i].OK
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	if bad {
+		for _, r := range reports {
+			if !r.OK {
+				err = errors.Join(err, fmt.Errorf("%s: status %d", r.URL, r.Status))
+			}
+		}
+		return exitStatus{3, err}
+	}
+	return nil
+}
+
+// prepare judges the flags.
+func (g *getter) prepare(urls []string) (*h2.Transport, error) {
+	if len(urls) == 0 {
+		return nil, misusef("no URL: say what to fetch, such as https://localhost:6121/")
+	}
+	for _, u := range urls {
+		if p, err := url.Parse(u); err != nil || p.Scheme != "https" || p.Host == "" {
+			return nil, misusef("%q is no https URL", u)
+		}
+	}
+	if len(g.files) > len(urls) {
+		return nil, misusef("%d times -o for %s", len(g.files), plural(uint64(len(urls)), "URL", "URLs"))
+	}
+	g.header = make(http.Header)
+	for _, h := range g.headers {
+		name, value, ok := strings.Cut(h, ":")
+		if !ok {
+			return nil, misusef("-H %q: want 'Name: value'", h)
+		}
+		g.header.Add(name, strings.TrimSpace(value))
+	}
+	to := make(map[string]string)
+	for _, r := range g.resolve {
+		from, addr, err := splitResolve(r)
+		if err != nil {
+			return nil, err
+		}
+		to[from] = addr
+	}
+	g.trust.addr, g.trust.streams = "-", 1 // it has no use for them
+	cfg, err := g.trust.config()
+	if err != nil {
+		return nil, err
+	}
+	return &h2.Transport{Config: cfg, DisableCompression: true, Resolve: func(addr string) string {
+		if a, ok := to[strings.ToLower(addr)]; ok {
+			return a
+		}
+		return addr
+	}}, nil
+}
+
+// splitResolve takes HOST:PORT:IP:PORT apart; an IPv6 address stands in brackets.
+func splitResolve(s string) (from, to string, err error) {
+	parts := strings.SplitN(s, ":", 3)
+	if len(parts) == 3 {
+		if host, _, err := net.SplitHostPort(parts[2]); err == nil && net.ParseIP(host) != nil && parts[0] != "" && parts[1] != "" {
+			return strings.ToLower(net.JoinHostPort(parts[0], parts[1])), parts[2], nil
+		}
+	}
+	return "", "", misusef("-resolve %q: want HOST:PORT:IP:PORT, such as example.com:443:127.0.0.1:6121", s)
+}
+
+// body is a fresh copy of the data to send, and how long it is.
+func (g *getter) body() (io.ReadCloser, int64, error) {
+	name, isFile := strings.CutPrefix(g.data, "@")
+	if !isFile {
+		return io.NopCloser(strings.NewReader(g.data)), int64(len(g.data)), nil
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, 0, fmt.Errorf("-d: %w", err)
+	}
+	info, err := f.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		return f, -1, nil
+	}
+	return f, info.Size(), nil
+}
+
+func (g *getter) request(ctx context.Context, u string) (*http.Request, error) {
+	req, err := http.NewRequestWithContext(ctx, "GET", u, nil)
+	if err != nil {
+		return nil, err
+	}
+	req.Header = g.header.Clone()
+	if host := req.Header.Get("Host"); host != "" {
+		req.Host = host
+	}
+	if g.data != "" {
+		req.Method = "POST"
+		if req.Body, req.ContentLength, err = g.body(); err != nil {
+			return nil, err
+		}
+		req.GetBody = func() (io.ReadCloser, error) {
+			b, _, err := g.body()
+			return b, err
+		}
+		if req.Header.Get("Content-Type") == "" {
+			req.Header.Set("Content-Type", "application/octet-stream")
+		}
+	}
+	if g.method != "" {
+		req.Method = g.method
+	}
+	return req, nil
+}
+
+// fetch fetches one URL. What goes to standard output waits for its turn.
+func (g *getter) fetch(ctx context.Context, o *output, u, file string, turn <-chan struct{}, r *getReport) (err error) {
+	began := time.Now()
+	r.URL, r.File = u, file
+	defer func() {
+		r.Seconds = float64(time.Since(began).Microseconds()) / 1e6
+		r.MBPerS = perSecond(r.Bytes, time.Since(began).Seconds())
+		if err != nil {
+			r.Error = err.Error()
+		}
+	}()
+	req, err := g.request(ctx, u)
+	if err != nil {
+		return err
+	}
+	resp, err := g.client.Do(req)
+	if cert := (*handshake.CertificateError)(nil); errors.As(err, &cert) {
+		return fmt.Errorf("%s has a certificate that is not trusted here (%w): name one with -ca, or its fingerprint with -pin", req.URL.Host, cert)
+	}
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	r.FirstByteMS = milliseconds(time.Since(began))
+	r.Status, r.ContentType = resp.StatusCode, resp.Header.Get("Content-Type")
+	r.Version = strings.TrimPrefix(resp.TLS.NegotiatedProtocol, "quic/")
+	out := io.Discard
+	switch {
+	case file != "":
+		f, err := os.Create(file)
+		if err != nil {
+			return fmt.Errorf("-o: %w", err)
+		}
+		defer func() {
+			if closed := f.Close(); err == nil && closed != nil {
+				err = closed
+			}
+		}()
+		out = f
+		g.p.expect(resp.ContentLength)
+	case !o.json:
+		<-turn
+		out = o.stdout
+	}
+	if g.include && !o.json {
+		if file != "" {
+			<-turn
+		}
+		var head bytes.Buffer
+		fmt.Fprintf(&head, "%s %s\n", r.Version, resp.Status)
+		resp.Header.Write(&head)
+		fmt.Fprintf(o.stdout, "%s\n", strings.ReplaceAll(head.String(), "\r", ""))
+	}
+	r.Bytes, err = io.Copy(io.MultiWriter(out, counter{&g.p}), resp.Body)
+	if err != nil {
+		return fmt.Errorf("%s: after %d bytes: %w", u, r.Bytes, err)
+	}
+	r.OK = resp.StatusCode < 400
+	return nil
+}
+
+// A counter counts what is written.
+type counter struct{ p *progress }
+
+func (c counter) Write(b []byte) (int, error) {
+	c.p.add(len(b))
+	return len(b), nil
+}
