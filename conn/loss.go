@@ -95,7 +95,8 @@ func (c *Conn) apply(r *recovery.Report) {
 	c.stats.SpuriousLosses += uint64(r.Spurious)
 	for i := range r.Retransmit {
 		if r.Mode == recovery.TLP && c.streams.active.len() > 0 {
-			break // new data makes the better probe
+			c.detector.NotRepeated(r.Retransmit[i].Number)
+			continue // new data makes the better probe
 		}
 		c.forEachFrame(&r.Retransmit[i], c.onLost)
 	}

@@ -149,6 +149,14 @@ func (d *Detector) repeat(count int, r *Report) {
 	}
 }
 
+// NotRepeated takes back that a timeout's report asked for the content of packet n: new
+// data went in its place, and the next timeout is to ask for it again.
+func (d *Detector) NotRepeated(n wire.PacketNumber) {
+	if n >= d.ring.base && n < d.ring.next {
+		d.ring.at(n).probed = false
+	}
+}
+
 func listed(packets []Packet, n wire.PacketNumber) bool {
 	for i := range packets {
 		if packets[i].Number == n {
