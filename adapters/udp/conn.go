@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -226,7 +227,7 @@ func (c *Conn) AcceptStream(ctx context.Context) (*Stream, error) {
 		}
 	}
 	s := c.incoming[0]
-	c.incoming = append(c.incoming[:0], c.incoming[1:]...)
+	c.incoming = slices.Delete(c.incoming, 0, 1)
 	return s, nil
 }
 

@@ -105,6 +105,24 @@ func TestDialFails(t *testing.T) {
 	}
 }
 
+// TestNames dials by names. localhost may have two addresses, and the server is at one.
+func TestNames(t *testing.T) {
+	noLeaks(t)
+	server, client := serverConfig(t)
+	l := listen(t, server)
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	for _, addr := range []string{"localhost:" + port, ":" + port} {
+		c, err := Dial(patient(t), addr, client)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if name := c.State().ServerName; name != "localhost" {
+			t.Errorf("%s: the server's name is %q", addr, name)
+		}
+		c.Close()
+	}
+}
+
 func TestVerification(t *testing.T) {
 	noLeaks(t)
 	server, client := serverConfig(t)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"syscall"
 	"time"
 
 	"example.com/gquic/wire"
@@ -16,51 +17,85 @@ const network = "gquic"
 // Dial connects to a server, "host:port", over a socket of its own, and returns when
 // the handshake is done. Closing the connection closes the socket.
 //
-// If nothing at all answers within cfg.VersionTimeout, Dial tries the next version. An
-// attacker who suppresses packets can thus choose among the versions that are offered;
-// offer only those that are good enough.
+// If nothing at all answers within cfg.VersionTimeout, Dial tries the next version, and
+// then the host's next address, as it does at once where the system says that there is no
+// way or nobody there. An attacker who suppresses packets can thus choose among the
+// versions that are offered; offer only those that are good enough.
 func Dial(ctx context.Context, addr string, cfg *Config, opts ...DialOption) (*Conn, error) {
 	o, err := dialOptionsFor(addr, opts)
 	if err != nil {
 		return nil, dialError(addr, err)
 	}
-	return dial(ctx, addr, o, func() (*Conn, error) { return dialOwn(ctx, addr, cfg, o) })
+	return dial(ctx, addr, o, func(to netip.AddrPort, o *dialOptions) (*Conn, error) { return dialOwn(ctx, to, cfg, o) })
 }
 
-// dial begins connections until a version is answered, and waits for the handshake.
-func dial(ctx context.Context, addr string, o *dialOptions, begin func() (*Conn, error)) (*Conn, error) {
+// A beginning begins a connection on some socket.
+type beginning func(to netip.AddrPort, o *dialOptions) (*Conn, error)
+
+// dial tries the addresses of a host, one after the other.
+func dial(ctx context.Context, addr string, o *dialOptions, begin beginning) (*Conn, error) {
+	addrs, err := resolve(ctx, addr)
+	for i, to := range addrs {
+		own, last := *o, i == len(addrs)-1
+		var c *Conn
+		var unreachable bool
+		if c, unreachable, err = dialAddress(ctx, to, &own, last, begin); err == nil {
+			return c, nil
+		}
+		if !unreachable {
+			break
+		}
+	}
+	return nil, dialError(addr, err)
+}
+
+// dialAddress tries the versions, and waits for the handshake.
+func dialAddress(ctx context.Context, to netip.AddrPort, o *dialOptions, last bool, begin beginning) (c *Conn, unreachable bool, err error) {
 	for {
-		c, err := begin()
+		c, err := begin(to, o)
 		if err != nil {
-			return nil, dialError(addr, err)
+			return nil, isErrno(err), err
 		}
 		versions := o.core.Versions
 		if len(versions) == 0 {
 			versions = c.e.cfg.Conn.Versions
 		}
-		silent, err := c.waitConnected(ctx, c.e.fallback(len(versions)))
+		var patience time.Duration // as long as the handshake may take
+		if len(versions) > 1 || !last {
+			patience = max(0, c.e.cfg.VersionTimeout)
+		}
+		silent, err := c.waitConnected(ctx, patience)
 		if err == nil {
-			return c, nil
+			return c, false, nil
 		}
 		c.CloseWithError(wire.PeerGoingAway, "")
-		if !silent {
-			return nil, dialError(addr, err)
+		if !silent || len(versions) == 1 {
+			return nil, silent || isErrno(err), err
 		}
 		o.core.Versions = versions[1:]
 	}
+}
+
+func isErrno(err error) bool {
+	var errno syscall.Errno
+	return errors.As(err, &errno)
 }
 
 // DialEarly is Dial without the waiting: streams can be opened and written at once. With
 // [WithResumption] what is written first arrives with the first packets (0-RTT), which
 // an attacker may repeat to the server: use it for what may safely happen twice, or
 // with [WithoutEarlyData]. Without, it waits for the keys. [Conn.Handshake] waits for
-// the outcome. There is no second version for a silent server here.
+// the outcome. There is no second version or address for a silent server here.
 func DialEarly(ctx context.Context, addr string, cfg *Config, opts ...DialOption) (*Conn, error) {
 	o, err := dialOptionsFor(addr, opts)
 	if err != nil {
 		return nil, dialError(addr, err)
 	}
-	c, err := dialOwn(ctx, addr, cfg, o)
+	addrs, err := resolve(ctx, addr)
+	if err != nil {
+		return nil, dialError(addr, err)
+	}
+	c, err := dialOwn(ctx, addrs[0], cfg, o)
 	if err != nil {
 		return nil, dialError(addr, err)
 	}
@@ -69,9 +104,9 @@ func DialEarly(ctx context.Context, addr string, cfg *Config, opts ...DialOption
 
 // dialOwn begins a connection on a socket of its own. The socket is connected: sending is
 // cheaper, and a closed port is known at once.
-func dialOwn(ctx context.Context, addr string, cfg *Config, o *dialOptions) (*Conn, error) {
+func dialOwn(ctx context.Context, to netip.AddrPort, cfg *Config, o *dialOptions) (*Conn, error) {
 	d := net.Dialer{LocalAddr: o.local}
-	sock, err := d.DialContext(ctx, "udp", addr)
+	sock, err := d.DialContext(ctx, "udp", to.String())
 	if err != nil {
 		return nil, unwrapOp(err)
 	}
@@ -110,46 +145,49 @@ func (e *endpoint) dialShared(to netip.AddrPort, o *dialOptions) (*Conn, error) 
 	return c, nil
 }
 
-// fallback is how long to wait for a sign of life with so many versions left to offer;
-// 0: as long as the handshake may take.
-func (e *endpoint) fallback(versions int) time.Duration {
-	if versions <= 1 {
-		return 0
-	}
-	return max(0, e.cfg.VersionTimeout)
-}
-
 func dialOptionsFor(addr string, opts []DialOption) (*dialOptions, error) {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
 		return nil, err
 	}
 	o := new(dialOptions)
-	o.core.ServerName = host
+	o.core.ServerName = orLocal(host)
 	for _, opt := range opts {
 		opt(o)
 	}
 	return o, nil
 }
 
-// resolve finds the address to send to.
-func resolve(ctx context.Context, addr string) (netip.AddrPort, error) {
+// orLocal is the local host for an empty one, as for [net.Dial].
+func orLocal(host string) string {
+	if host == "" {
+		return "localhost"
+	}
+	return host
+}
+
+// resolve finds the addresses to send to, at least one.
+func resolve(ctx context.Context, addr string) ([]netip.AddrPort, error) {
 	host, service, err := net.SplitHostPort(addr)
 	if err != nil {
-		return netip.AddrPort{}, err
+		return nil, err
 	}
 	port, err := net.DefaultResolver.LookupPort(ctx, "udp", service)
 	if err != nil {
-		return netip.AddrPort{}, err
+		return nil, err
 	}
-	ips, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+	ips, err := net.DefaultResolver.LookupNetIP(ctx, "ip", orLocal(host))
 	if err != nil {
-		return netip.AddrPort{}, err
+		return nil, err
 	}
-	if len(ips) == 0 {
-		return netip.AddrPort{}, &net.DNSError{Err: "no address", Name: host, IsNotFound: true}
+	var addrs []netip.AddrPort
+	for _, ip := range ips {
+		addrs = append(addrs, netip.AddrPortFrom(ip.Unmap(), uint16(port)))
 	}
-	return netip.AddrPortFrom(ips[0].Unmap(), uint16(port)), nil
+	if len(addrs) == 0 {
+		return nil, &net.DNSError{Err: "no address", Name: host, IsNotFound: true}
+	}
+	return addrs, nil
 }
 
 // dialError says which address could not be reached, once.

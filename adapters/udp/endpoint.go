@@ -118,21 +118,40 @@ func (e *endpoint) receive(now gquic.Instant, r *received) {
 
 // readFailed handles an error of the socket. A closed socket ends the endpoint. An ICMP
 // message (connection refused) is believed only before the peer has ever answered:
-// afterwards it could come from anybody.
+// afterwards it could come from anybody, and the idle timeout decides.
 func (e *endpoint) readFailed(err error) {
-	e.failures++
 	switch {
 	case errors.Is(err, net.ErrClosed):
 		e.end(err)
+		return
 	case e.only != nil && !e.only.answered():
 		e.only.fail(err)
-	case e.failures >= maxReadFailures:
+		return
+	case isICMP(err):
+		return
+	}
+	if e.failures++; e.failures >= maxReadFailures {
 		for _, c := range e.conns {
 			c.fail(err)
 		}
 		e.core.CloseAll(wire.PacketReadError, "the socket failed")
 		e.end(err)
 	}
+}
+
+// isICMP reports whether an error of a socket is what somebody on the way, or who
+// pretends to be there, has said about an earlier datagram. The numbers are Windows's.
+func isICMP(err error) bool {
+	var errno syscall.Errno
+	if !errors.As(err, &errno) {
+		return false
+	}
+	switch errno {
+	case syscall.ECONNREFUSED, syscall.ECONNRESET, syscall.EHOSTUNREACH, syscall.ENETUNREACH, syscall.EMSGSIZE,
+		10040, 10051, 10054, 10061, 10065:
+		return true
+	}
+	return false
 }
 
 // flush sends what is due, tells everybody what happened, and arms the deadline. It is
@@ -172,13 +191,22 @@ func (e *endpoint) transmit(now gquic.Instant) {
 		if e.cfg.Trace != nil {
 			e.traceSent(now, b, &t)
 		}
-		// A datagram that the system does not take is a lost one, unless the connection
-		// was never heard of: then the caller wants to know at once.
-		if err != nil && !errors.Is(err, syscall.ENOBUFS) {
-			if c := e.conns[t.Conn]; c != nil && !c.answered() {
-				c.fail(err)
-			}
+		if err != nil {
+			e.writeFailed(b, &t, err)
 		}
+	}
+}
+
+// writeFailed handles a datagram that the system did not take. It is a lost one, unless
+// the peer was never heard of: then the caller of Dial wants to know at once.
+func (e *endpoint) writeFailed(b []byte, t *conn.Transmit, err error) {
+	c := e.conns[t.Conn]
+	switch {
+	case c == nil || errors.Is(err, syscall.ENOBUFS):
+	case !c.answered():
+		c.fail(err)
+	case isICMP(err):
+		e.sock.write(b, t) // it was about an earlier datagram, and this one was not sent
 	}
 }
 

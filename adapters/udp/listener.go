@@ -3,6 +3,7 @@ package udp
 import (
 	"context"
 	"net"
+	"slices"
 
 	"example.com/gquic/conn"
 	"example.com/gquic/wire"
@@ -46,7 +47,7 @@ func (l *Listener) Accept(ctx context.Context) (*Conn, error) {
 	for {
 		if len(e.backlog) > 0 {
 			c := e.backlog[0]
-			e.backlog = append(e.backlog[:0], e.backlog[1:]...)
+			e.backlog = slices.Delete(e.backlog, 0, 1)
 			return c, nil
 		}
 		if !e.accepts {
@@ -73,11 +74,7 @@ func (l *Listener) Dial(ctx context.Context, addr string, opts ...DialOption) (*
 	if err != nil {
 		return nil, dialError(addr, err)
 	}
-	to, err := resolve(ctx, addr)
-	if err != nil {
-		return nil, dialError(addr, err)
-	}
-	return dial(ctx, addr, o, func() (*Conn, error) { return l.e.dialShared(to, o) })
+	return dial(ctx, addr, o, l.e.dialShared)
 }
 
 // Stats returns the endpoint's counters: what became of every datagram.
