@@ -1,9 +1,12 @@
 package conn_test
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"flag"
 	"fmt"
 	"net/netip"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -321,4 +324,27 @@ func apply(s *side, st step) {
 			c.Close(wire.PeerGoingAway, "")
 		}
 	}
+}
+
+// TestWorldDigests: equal seeds give equal datagrams at equal times, on one processor or
+// two. It prints one digest over all, which must be the same on every architecture:
+//
+//	go test ./conn -run TestWorldDigests -v
+//	GOARCH=386 go test ./conn -run TestWorldDigests -v
+func TestWorldDigests(t *testing.T) {
+	const worlds = 20
+	digest := func(processors int) string {
+		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(processors))
+		all := sha256.New()
+		for seed := range uint64(worlds) {
+			r := anyTransfer(seed).Run()
+			all.Write(r.Digest[:])
+		}
+		return hex.EncodeToString(all.Sum(nil))
+	}
+	one, two := digest(1), digest(2)
+	if one != two {
+		t.Errorf("on one processor %s, on two %s", one, two)
+	}
+	t.Logf("digest of %d worlds: %s", worlds, one)
 }
