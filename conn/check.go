@@ -323,3 +323,29 @@ func pending(all ...owed.Owed) bool {
 func (c *Conn) maySpeak() bool {
 	return c.sendLevel() != handshake.LevelNull && c.credit.allows(c.e.cfg.DatagramSize) && !c.detector.Full()
 }
+
+// AgreeAtRest holds the two ends of a connection on which everything has arrived, and
+// nothing is in flight, to equal accounts: what one has sent the other has received, on
+// each stream and in all, and the limits that one obeys are those that the other granted.
+func AgreeAtRest(a, b *Conn) error {
+	for range 2 {
+		if a.send.SentBytes() != b.recv.Received() || a.send.Limit() != b.recv.Limit() {
+			return fmt.Errorf("the %v sent %d of %d, the %v received %d of %d", a.side, a.send.SentBytes(), a.send.Limit(),
+				b.side, b.recv.Received(), b.recv.Limit())
+		}
+		for _, s := range a.streams.all {
+			r := b.streams.find(s.id)
+			if r == nil {
+				continue // it is over there
+			}
+			if s.sendWindow.SentBytes() != r.recvWindow.Received() {
+				return fmt.Errorf("stream %d: the %v sent %d, the %v received %d", s.id, a.side, s.sendWindow.SentBytes(), b.side, r.recvWindow.Received())
+			}
+			if r.wantsCredit() && s.sendWindow.Limit() != r.recvWindow.Limit() {
+				return fmt.Errorf("stream %d: the %v may send up to %d, the %v granted %d", s.id, a.side, s.sendWindow.Limit(), b.side, r.recvWindow.Limit())
+			}
+		}
+		a, b = b, a
+	}
+	return nil
+}

@@ -388,15 +388,21 @@ func (w *watcher) packet(p *conn.PacketTrace) {
 // and read all that comes. Then everything written must arrive, unless the connection is
 // closed, and both sides must come to rest with accounts that agree.
 func (w *World) Finish() error {
-	for round := 0; round < 400 && w.failed == nil; round++ {
+	for round := 0; round < 1000 && w.failed == nil; round++ {
 		w.eager(wire.Client)
 		w.eager(wire.Server)
-		for len(w.Wire[0])+len(w.Wire[1]) > 0 && w.failed == nil {
+		if w.Apps[0].Closed != nil || w.Apps[1].Closed != nil || w.done() {
+			break
+		}
+		if len(w.Wire[0])+len(w.Wire[1]) > 0 {
 			w.Deliver(wire.Client, 0, false)
 			w.Deliver(wire.Server, 0, false)
+			continue
 		}
-		if w.Apps[0].Closed != nil || w.Apps[1].Closed != nil || w.done() && round > 0 {
-			break
+		_, client := w.Ends[wire.Client].TimeoutReason()
+		_, server := w.Ends[wire.Server].TimeoutReason()
+		if client == conn.ReasonIdle && server == conn.ReasonIdle {
+			return fmt.Errorf("stalled, and both sides wait to be idle: the client has %+v, the server %+v", w.Apps[0], w.Apps[1])
 		}
 		next := min(w.Ends[0].NextTimeout(), w.Ends[1].NextTimeout())
 		if next == gquic.Never {
@@ -410,7 +416,28 @@ func (w *World) Finish() error {
 	if !w.done() {
 		return fmt.Errorf("unfinished: the client has %+v, the server %+v", w.Apps[0], w.Apps[1])
 	}
-	return nil
+	return w.rest()
+}
+
+// rest waits until nothing is in flight, and holds both ends to equal accounts.
+func (w *World) rest() error {
+	for range 1000 {
+		w.Deliver(wire.Client, 0, false)
+		w.Deliver(wire.Server, 0, false)
+		if len(w.Wire[0])+len(w.Wire[1]) > 0 {
+			continue
+		}
+		c, s := w.Conn(wire.Client), w.Conn(wire.Server)
+		next := min(w.Ends[0].NextTimeout(), w.Ends[1].NextTimeout())
+		if w.failed != nil || c.State() != conn.Established || s.State() != conn.Established || next > w.Now.Add(10*time.Second) {
+			break
+		}
+		if c.Stats().BytesInFlight == 0 && s.Stats().BytesInFlight == 0 && next > w.Now.Add(500*time.Millisecond) {
+			return errors.Join(w.Check(), conn.AgreeAtRest(c, s))
+		}
+		w.Advance(max(next.Sub(w.Now), time.Millisecond))
+	}
+	return w.Check()
 }
 
 // eager ends and reads every stream of a side.
