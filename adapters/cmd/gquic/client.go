@@ -134,6 +134,9 @@ func (c *echoClient) echo(ctx context.Context, o *output, cfg *udp.Config, kept 
 	r.Bytes = p.bytes.Load()
 	r.MBPerS = perSecond(r.Bytes, time.Since(started).Seconds())
 	r.Lost, r.RTTms = state.Stats.PacketsLost, milliseconds(state.Stats.SmoothedRTT)
+	if ctx.Err() != nil {
+		return errInterrupted
+	}
 	for _, err := range errs {
 		if err != nil {
 			return err
@@ -147,6 +150,8 @@ func (c *echoClient) echo(ctx context.Context, o *output, cfg *udp.Config, kept 
 	}
 	return nil
 }
+
+var errInterrupted = errors.New("interrupted")
 
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 

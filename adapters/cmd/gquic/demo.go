@@ -87,6 +87,9 @@ func (d *demo) run(ctx context.Context, o *output) error {
 			r := demoRun{l: l, size: int64(d.size), pin: pin, version: v, kept: kept, ladder: steps}
 			s, err := r.run(ctx)
 			o.printf("%v\n", steps)
+			if ctx.Err() != nil {
+				return errInterrupted
+			}
 			if err != nil {
 				return fmt.Errorf("%v: %w", v, reason(err))
 			}

@@ -153,6 +153,17 @@ func TestWrongBytes(t *testing.T) {
 	}
 }
 
+func TestInterrupt(t *testing.T) {
+	server := startServer(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	time.AfterFunc(100*time.Millisecond, cancel)
+	var stdout, stderr buffer
+	status := run(ctx, []string{"echo-client", "-addr", server["addr"], "-insecure", "-size", "1TB"}, &stdout, &stderr)
+	if status != 1 || stderr.String() != "gquic echo-client: interrupted\n" {
+		t.Errorf("exit %d: %q %q", status, stdout.String(), stderr.String())
+	}
+}
+
 // TestBinary builds the command and stops its server with the signals that a system sends.
 func TestBinary(t *testing.T) {
 	if testing.Short() {
