@@ -29,6 +29,7 @@ type env struct {
 	sides  [2]*side
 	now    gquic.Instant
 	delay  time.Duration // of every datagram, one way
+	mtu    int           // of the network: larger datagrams are lost
 	flight []datagram    // by arrival; of equal ones, by sending
 	held   []datagram
 	posted uint64
@@ -222,6 +223,9 @@ func (e *env) send(s *side, to netip.AddrPort, data []byte, p *packetLine) {
 			note = "(corrupted)"
 			corrupt(d.data)
 		}
+	}
+	if e.mtu > 0 && len(data) > e.mtu {
+		note, copies = "(too large for the path)", 0
 	}
 	e.log.sent(e.now, s, p, data, note)
 	for range copies {

@@ -31,14 +31,21 @@ var setupVerbs = map[string]func(*env, *command) error{
 //	chain=4KiB        the server's chain is so much longer
 //	cert=NAME         the server has a certificate for another name
 //	delay=10ms        of the network, one way
+//	path-mtu=1400     the largest datagram that the network carries
 //	external          signing and verifying are done with sign and verify
 //	stateless         clients without a token get no state
+//	nonce             the server wants its nonce back
 func (e *env) newVerb(c *command) error {
 	d, err := c.duration("delay", e.delay)
 	if err != nil {
 		return err
 	}
 	e.delay = d
+	mtu, err := c.number("path-mtu", uint64(e.mtu))
+	if err != nil {
+		return err
+	}
+	e.mtu = int(mtu)
 	for i := range e.sides {
 		s := &side{index: i, addr: [...]netip.AddrPort{sim.ClientAddr, sim.ServerAddr}[i]}
 		if s.config, err = e.configure(i, c); err != nil {
@@ -91,6 +98,10 @@ func (e *env) configure(side int, c *command) (conn.Config, error) {
 			} else {
 				cfg.Server.Certificates[0].Key = nil
 			}
+		case "nonce":
+			if side == 1 {
+				cfg.Server.RequireNonce = true
+			}
 		case "stateless":
 			cfg.AlwaysStateless = true
 		case "silent-close", name + ".silent-close":
@@ -136,6 +147,7 @@ func settings(cfg *conn.Config) map[string]setter {
 		"max-conn-window":   size32(&cfg.MaxConnectionWindow),
 		"send-buffer":       size(&cfg.SendBuffer),
 		"datagram":          size(&cfg.DatagramSize),
+		"mtu-limit":         size(&cfg.MTULimit),
 		"max-conns":         size(&cfg.MaxConnections),
 		"max-half-open":     size(&cfg.MaxHalfOpen),
 		"options": func(_ *env, v string) error {
@@ -191,6 +203,12 @@ func settings(cfg *conn.Config) map[string]setter {
 			}
 			return
 		},
+		"token-lifetime": func(_ *env, v string) (err error) {
+			if cfg.Server != nil {
+				cfg.Server.TokenLifetime, err = time.ParseDuration(v)
+			}
+			return
+		},
 	}
 }
 
@@ -206,7 +224,7 @@ func parseVersions(s string) (list []wire.Version, err error) {
 }
 
 // dialKeys belong to dial, and are no settings of an endpoint.
-var dialKeys = map[string]bool{"name": true, "offer": true}
+var dialKeys = map[string]bool{"name": true, "offer": true, "path-mtu": true}
 
 // dial [name=NAME] [offer=VERSIONS] [resume] [hold-early] [key=value …]: the client dials.
 // The settings are those of new, which comes first if there are no endpoints.
