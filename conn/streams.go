@@ -2,6 +2,7 @@ package conn
 
 import (
 	"fmt"
+	"math"
 	"sort"
 
 	"example.com/gquic/conn/owed"
@@ -148,7 +149,7 @@ func (t *streamTable) raiseLimits(c *Conn, p *handshake.Params) {
 	for _, s := range t.all {
 		s.sendWindow.Raise(t.window)
 	}
-	t.maxOwn = int(p.MaxStreams)
+	t.maxOwn = int(min(p.MaxStreams, math.MaxInt32))
 	t.offerStreams(c)
 	t.activateAll(c)
 }
@@ -219,7 +220,8 @@ func (c *Conn) peerStream(id wire.StreamID) (*streamState, error) {
 		t.skipped = append(t.skipped[:i], t.skipped[i+1:]...)
 		return c.openPeerStream(id)
 	}
-	if n := len(t.skipped) + int(id-t.highest)/2 - 1; n > availableFactor*c.acceptedStreams() {
+	// In 64 bits: an int may be too short for the distance of two IDs.
+	if n := int64(len(t.skipped)) + int64(id-t.highest)/2 - 1; n > int64(availableFactor*c.acceptedStreams()) {
 		return nil, &LocalError{Code: wire.TooManyAvailableStreams, Reason: fmt.Sprintf("%d stream IDs skipped", n)}
 	}
 	first := t.highest + 2
