@@ -50,7 +50,11 @@ func (c *Conn) appendPacket(b []byte, size int) []byte {
 	if crypto {
 		level = cryptoLevel
 	}
-	if size = c.credit.room(size); c.seal[level] == nil || size == 0 || c.detector.Full() {
+	if c.detector.Full() {
+		c.closeWith(&LocalError{Code: wire.TooManyOutstandingSentPackets, Reason: "nothing is acknowledged"})
+		return c.appendClose(b)
+	}
+	if size = c.credit.room(size); c.seal[level] == nil || size == 0 {
 		return b
 	}
 	p := &c.e.build
