@@ -141,10 +141,10 @@ func (c *Conn) readMessage(in *incoming) (int, error) {
 	if c.side == wire.Client {
 		return c.client.Receive(in.level, p, c.e.wall())
 	}
-	server := c.hs.server
-	if server == nil {
+	if c.hs == nil { // a packet that was kept has just ended the handshake
 		return 0, nil
 	}
+	server := c.hs.server
 	n, err := server.Receive(in.level, p, in.size, c.e.wall())
 	if n > 0 {
 		c.stats.Hellos++
