@@ -1,41 +1,83 @@
 package handshake
 
 import (
-	"crypto/hmac"
 	"crypto/sha256"
+	"hash"
 )
 
 // HKDF with SHA-256 (RFC 5869), input in pieces: the largest one, a CHLO, a server config
-// and a certificate, is hashed where it lies.
+// and a certificate, is hashed where it lies. It keeps its own HMAC (RFC 2104), since that
+// of the standard library makes five objects for each of the four that a handshake needs.
+
+// An hmac computes HMAC-SHA-256 under one key: begin, Write the message, sum. Its one
+// SHA-256 state serves for both of the hashes.
+type hmac struct {
+	hash.Hash
+	inner, outer [sha256.BlockSize]byte
+	digest       [sha256.Size]byte
+	counter      [1]byte // of hkdfExpand
+}
+
+func newHMAC(key ...[]byte) *hmac {
+	m := &hmac{Hash: sha256.New()}
+	n := 0
+	for _, k := range key {
+		n += len(k)
+	}
+	if n > len(m.inner) {
+		for _, k := range key {
+			m.Write(k)
+		}
+		m.Sum(m.inner[:0])
+	} else {
+		b := m.inner[:0]
+		for _, k := range key {
+			b = append(b, k...)
+		}
+	}
+	for i, k := range m.inner {
+		m.inner[i], m.outer[i] = k^0x36, k^0x5c
+	}
+	return m
+}
+
+func (m *hmac) begin() {
+	m.Reset()
+	m.Write(m.inner[:])
+}
+
+// sum appends the MAC of what was written to b.
+func (m *hmac) sum(b []byte) []byte {
+	digest := m.Sum(m.digest[:0])
+	m.Reset()
+	m.Write(m.outer[:])
+	m.Write(digest)
+	return m.Sum(b)
+}
 
 // hkdfExtract returns the pseudorandom key of secret under the salt, in pieces.
 func hkdfExtract(secret []byte, salt ...[]byte) (prk [sha256.Size]byte) {
-	var room [128]byte
-	key := room[:0]
-	for _, s := range salt {
-		key = append(key, s...)
-	}
-	mac := hmac.New(sha256.New, key)
-	mac.Write(secret)
-	mac.Sum(prk[:0])
+	m := newHMAC(salt...)
+	m.begin()
+	m.Write(secret)
+	copy(prk[:], m.sum(m.digest[:0]))
 	return prk
 }
 
 // hkdfExpand fills out, at most 255 blocks of 32 bytes, from the pseudorandom key and the
 // info, in pieces.
 func hkdfExpand(out, prk []byte, info ...[]byte) {
-	mac := hmac.New(sha256.New, prk)
-	block := make([]byte, 0, sha256.Size)
-	counter := [1]byte{}
-	for len(out) > 0 {
-		mac.Reset()
-		mac.Write(block)
+	m := newHMAC(prk)
+	var block []byte
+	for counter := 1; len(out) > 0; counter++ {
+		m.begin()
+		m.Write(block)
 		for _, s := range info {
-			mac.Write(s)
+			m.Write(s)
 		}
-		counter[0]++
-		mac.Write(counter[:])
-		block = mac.Sum(block[:0])
+		m.counter[0] = byte(counter)
+		m.Write(m.counter[:])
+		block = m.sum(m.digest[:0])
 		out = out[copy(out, block):]
 	}
 }

@@ -93,7 +93,8 @@ type Host struct {
 type hostCertificate struct {
 	*Certificate
 	leaf     *x509.Certificate
-	maxProof int // bytes of the largest signature
+	leafHash uint64 // CertHash of the leaf
+	maxProof int    // bytes of the largest signature
 }
 
 type epochShare struct {
@@ -163,6 +164,7 @@ func (c *hostCertificate) inspect() (err error) {
 	if c.leaf, err = x509.ParseCertificate(c.Chain[0]); err != nil {
 		return err
 	}
+	c.leafHash = CertHash(c.Chain[0])
 	switch key := c.leaf.PublicKey.(type) {
 	case *rsa.PublicKey:
 		c.maxProof = key.Size()

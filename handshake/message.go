@@ -174,10 +174,16 @@ func (m *Message) Has(t Tag) bool {
 	return ok
 }
 
+// usualEntries is how many entries a message gets room for: more than most have.
+const usualEntries = 24
+
 // Set gives entry t the value v, which m keeps and does not copy.
 func (m *Message) Set(t Tag, v []byte) {
 	i, ok := m.find(t)
 	if !ok {
+		if m.entries == nil {
+			m.entries = make([]entry, 0, usualEntries)
+		}
 		m.entries = slices.Insert(m.entries, i, entry{tag: t})
 	}
 	m.entries[i].value = v
@@ -218,6 +224,7 @@ func (m *Message) All() iter.Seq2[Tag, []byte] {
 // read and 0 here. A message of more than 128 entries or MaxMessageSize bytes can be
 // built, and no peer will read it.
 func (m *Message) Append(b []byte) []byte {
+	b = slices.Grow(b, m.Size())
 	b = binary.LittleEndian.AppendUint32(b, uint32(m.Tag))
 	b = binary.LittleEndian.AppendUint32(b, uint32(uint16(len(m.entries))))
 	end := uint32(0)

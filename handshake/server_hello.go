@@ -106,7 +106,7 @@ func (s *Server) judge(ev *serverEvent) {
 		return // the rest is judged when it counts
 	}
 	leaf, _, err := m.Uint64(XLCT) // 0 if missing
-	if err != nil || leaf != CertHash(s.host.certs[h.certificate].Chain[0]) {
+	if err != nil || leaf != s.host.certs[h.certificate].leafHash {
 		h.reasons = append(h.reasons, ReasonOtherLeaf)
 	}
 	if len(nonce) != 32 {

@@ -3,7 +3,6 @@ package handshake
 import (
 	"crypto/aes"
 	"crypto/cipher"
-	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/binary"
 	"net/netip"
@@ -82,10 +81,11 @@ func (k *tokenKey) appendToken(b []byte, addr netip.Addr, wall int64, resume *Re
 		plain = binary.LittleEndian.AppendUint64(plain, resume.ClientOffset)
 		plain = binary.LittleEndian.AppendUint64(plain, resume.ServerOffset)
 	}
-	hash := hmac.New(sha256.New, k.nonce[:])
+	hash := newHMAC(k.nonce[:])
+	hash.begin()
 	hash.Write(plain)
 	var sum [sha256.Size]byte
-	nonce := hash.Sum(sum[:0])[:tokenNonce]
+	nonce := hash.sum(sum[:0])[:tokenNonce]
 	b = append(b, nonce...)
 	return k.aead.Seal(b, nonce, plain, nil)
 }
