@@ -97,6 +97,9 @@ func anyTransfer(seed uint64) sim.Transfer {
 		if chance(30) {
 			c.DatagramSize = conn.MinDatagramSize + pick(conn.DefaultDatagramSize-conn.MinDatagramSize+1) // a CHLO must fit the path
 		}
+		if chance(40) {
+			c.MTULimit = conn.MaxDatagramSize - pick(100)
+		}
 		if chance(20) {
 			c.KeepAlive = time.Second + r.Duration(10*time.Second)
 		}

@@ -189,3 +189,41 @@ func TestTranscriptClones(t *testing.T) {
 		})
 	}
 }
+
+// TestTranscriptIndex holds that testdata/README.md lists every transcript with the first
+// sentence of its story; -rewrite writes it.
+func TestTranscriptIndex(t *testing.T) {
+	var s strings.Builder
+	s.WriteString("# Transcripts: the protocol told as stories\n\n" +
+		"Each file is run by `TestTranscripts` and holds the library to what it tells: commands, and below `----` all that\n" +
+		"could be observed. This list is written by `go test ./conn -run Transcript -rewrite`.\n\n")
+	for _, name := range transcripts(t) {
+		blocks, _ := parseTranscript(t, name)
+		var story []string
+		for _, line := range blocks[0].before {
+			story = append(story, strings.TrimSpace(strings.TrimPrefix(line, "#")))
+		}
+		text := strings.Join(story, " ")
+		if text == "" {
+			t.Errorf("%s does not begin with a comment that tells its story", name)
+		}
+		if first, _, ok := strings.Cut(text, ". "); ok {
+			text = first + "."
+		}
+		base := filepath.Base(name)
+		fmt.Fprintf(&s, "- [%s](%s): %s\n", strings.TrimSuffix(base, ".txt"), base, text)
+	}
+	path := filepath.Join("testdata", "README.md")
+	if *rewrite {
+		if err := os.WriteFile(path, []byte(s.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(got), s.String()); diff != "" {
+		t.Errorf("testdata/README.md does not list the transcripts as they are (-file +transcripts):\n%s", diff)
+	}
+}
