@@ -144,6 +144,15 @@ func checkHeaders(req *http.Request) error {
 	if !validMethod(methodOf(req)) {
 		return errors.New("net/http: invalid method " + strconv.Quote(req.Method))
 	}
+	if v := req.Header["Upgrade"]; len(v) > 0 && v[0] != "" {
+		return errors.New("h2: the header Upgrade has no place in this protocol")
+	}
+	if v := req.Header["Transfer-Encoding"]; len(v) > 1 || len(v) == 1 && v[0] != "" && v[0] != "chunked" {
+		return errors.New("h2: the header Transfer-Encoding has no place in this protocol")
+	}
+	if v := req.Header["Connection"]; len(v) > 1 || len(v) == 1 && v[0] != "" && !strings.EqualFold(v[0], "close") && !strings.EqualFold(v[0], "keep-alive") {
+		return errors.New("h2: the header Connection has no place in this protocol")
+	}
 	for _, h := range []http.Header{req.Header, req.Trailer} {
 		for k, vv := range h {
 			if !validName(strings.ToLower(k)) {

@@ -203,7 +203,9 @@ func (cs *clientStream) wasReset(code wire.StreamErrorCode) {
 	case wire.RefusedStream:
 		cs.fail(errRefused, wire.StreamCancelled)
 	default:
-		cs.fail(&conn.StreamError{Stream: cs.s.ID(), Code: code, Remote: true}, wire.StreamCancelled)
+		cs.cc.afterHeaders(func() {
+			cs.fail(&conn.StreamError{Stream: cs.s.ID(), Code: code, Remote: true}, wire.StreamCancelled)
+		})
 	}
 }
 

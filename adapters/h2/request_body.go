@@ -4,7 +4,6 @@ import (
 	"io"
 	"net/http"
 	"runtime"
-	"strings"
 	"sync"
 
 	"golang.org/x/net/http2/hpack"
@@ -16,7 +15,7 @@ type requestBody struct {
 
 	mu     sync.Mutex
 	left   int64 // of the content-length; -1: none was given
-	asked  bool  // 100 (Continue) was sent, or is not wanted
+	asks   bool  // the client waits for 100 (Continue)
 	closed bool
 	err    error
 }
@@ -32,9 +31,9 @@ func (b *requestBody) Read(p []byte) (int, error) {
 	case b.err != nil:
 		return 0, b.err
 	}
-	if !b.asked {
-		b.asked = true
-		b.proceed()
+	if b.asks {
+		b.asks = false
+		b.st.sc.sendHeaders(b.st.ctx, b.st.s.ID(), []hpack.HeaderField{{Name: ":status", Value: "100"}}, false, Priority{}, nil)
 	}
 	n, err := b.st.s.Read(p)
 	if b.left >= 0 {
@@ -50,13 +49,6 @@ func (b *requestBody) Read(p []byte) (int, error) {
 	}
 	b.err = err
 	return n, err
-}
-
-// proceed sends 100 (Continue) to a client that asked for it.
-func (b *requestBody) proceed() {
-	if strings.EqualFold(b.st.req.Header.Get("Expect"), "100-continue") {
-		b.st.sc.sendHeaders(b.st.ctx, b.st.s.ID(), []hpack.HeaderField{{Name: ":status", Value: "100"}}, false, Priority{}, nil)
-	}
 }
 
 // takeTrailers shows the trailers to the handler, announced or not.

@@ -212,7 +212,7 @@ func (w *responseWriter) fields(body []byte, last bool) []hpack.HeaderField {
 	if !typed && len(body) > 0 && h.Get("Content-Encoding") == "" && bodyAllowed(w.status) {
 		h.Set("Content-Type", http.DetectContentType(body))
 	}
-	if last && w.length < 0 && bodyAllowed(w.status) && (w.written > 0 || w.st.req.Method != "HEAD") && !w.wantsTrailers() {
+	if last && w.length < 0 && bodyAllowed(w.status) && (w.written > 0 || w.st.req.Method != "HEAD") {
 		h.Set("Content-Length", strconv.FormatInt(w.written, 10))
 	}
 	if _, ok := h["Date"]; !ok {
@@ -265,6 +265,7 @@ func (w *responseWriter) finish() {
 		w.WriteHeader(http.StatusOK)
 	}
 	if w.length >= 0 && w.written < w.length && !w.bodyless {
+		w.flush(w.buf, false)
 		w.abort() // the client must not take a part for the whole
 		return
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -148,6 +149,10 @@ func (sc *serverConn) headersArrived(ev *Event) error {
 		}
 		return nil
 	}
+	if strings.EqualFold(m.header.Get("Expect"), "100-continue") {
+		st.asks = true
+		delete(m.header, "Expect") // we see to it
+	}
 	return sc.schedule(st)
 }
 
@@ -257,6 +262,7 @@ type serverStream struct {
 	req    *http.Request
 	body   *requestBody
 	ended  bool // the request has no body: its headers said so
+	asks   bool // it waits for 100 (Continue)
 	ctx    context.Context
 	cancel context.CancelFunc
 
@@ -270,7 +276,7 @@ func (st *serverStream) arm() {
 	st.s.AfterReset(func(wire.StreamErrorCode) { st.cancel() })
 	r := st.req
 	if r.Body == nil {
-		st.body = &requestBody{st: st, left: r.ContentLength}
+		st.body = &requestBody{st: st, left: r.ContentLength, asks: st.asks}
 		r.Body = st.body
 	}
 	r.RemoteAddr, r.TLS = st.sc.remote, st.sc.tls
@@ -311,7 +317,11 @@ func (st *serverStream) serve() {
 		}
 		w.abort()
 	}()
-	st.sc.srv.handler().ServeHTTP(w, st.req)
+	if st.req.Method == "OPTIONS" && st.req.RequestURI == "*" { // asks about the server, not about a page
+		w.Header().Set("Content-Length", "0")
+	} else {
+		st.sc.srv.handler().ServeHTTP(w, st.req)
+	}
 	w.finish()
 	finished = true
 }

@@ -28,6 +28,10 @@ type session struct {
 	pending  []byte // built, and not yet taken by the stream
 	flushing bool   // a goroutine writes what was pending
 	err      error  // why nothing can be written any more
+
+	readMu  sync.Mutex
+	drained bool     // the reader has found the headers stream empty, and waits
+	later   []func() // for when it is empty
 }
 
 func newSession(c *udp.Conn, headers *udp.Stream) *session {
@@ -139,6 +143,7 @@ func (s *session) read(side wire.Perspective, maxList int, handle func(*Event) e
 	d := NewDecoder(side, maxList)
 	buf := make([]byte, 4096)
 	for {
+		s.aboutToRead()
 		n, err := s.headers.Read(buf)
 		for p := buf[:n]; len(p) > 0; {
 			took, ev, fault := d.Decode(p)
@@ -159,6 +164,35 @@ func (s *session) read(side wire.Perspective, maxList int, handle func(*Event) e
 		default:
 			return s.close(&Error{wire.InvalidStreamID, "the headers stream was reset"})
 		}
+	}
+}
+
+// afterHeaders calls f when everything that has arrived on the headers stream is handled:
+// what happens on another stream, such as a reset, is then not taken for earlier than the
+// headers that were sent before it.
+func (s *session) afterHeaders(f func()) {
+	s.readMu.Lock()
+	now := s.drained && !s.headers.Readable()
+	if !now {
+		s.later = append(s.later, f)
+	}
+	s.readMu.Unlock()
+	if now {
+		f()
+	}
+}
+
+// aboutToRead does what waits for an empty headers stream, if it is.
+func (s *session) aboutToRead() {
+	s.readMu.Lock()
+	s.drained = !s.headers.Readable()
+	var due []func()
+	if s.drained {
+		due, s.later = s.later, nil
+	}
+	s.readMu.Unlock()
+	for _, f := range due {
+		f()
 	}
 }
 

@@ -102,6 +102,17 @@ func (s *Stream) DiscardRead() {
 	}
 }
 
+// Readable reports whether Read would return at once.
+func (s *Stream) Readable() bool {
+	s.c.e.mu.Lock()
+	defer s.c.e.mu.Unlock()
+	if s.readErr != nil || s.reading.expired {
+		return true
+	}
+	p, fin, err := s.c.core().Peek(s.id)
+	return len(p) > 0 || fin || err != nil
+}
+
 // AfterReset calls f in a goroutine of its own when the peer resets the stream, at once
 // if it has. It replaces an earlier f; nil stands for none.
 func (s *Stream) AfterReset(f func(code wire.StreamErrorCode)) {
