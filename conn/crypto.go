@@ -223,6 +223,14 @@ func (c *Conn) sendMessage(o *handshake.Output) {
 }
 
 func (c *Conn) installKeys(o *handshake.Output) {
+	if replace := c.e.cfg.ReplaceCipher; replace != nil && o.Level == handshake.LevelForwardSecure {
+		if o.Seal != nil {
+			o.Seal = replace(o.Seal)
+		}
+		if o.Open != nil {
+			o.Open = replace(o.Open)
+		}
+	}
 	if o.Seal != nil {
 		c.seal[o.Level] = o.Seal
 	}
