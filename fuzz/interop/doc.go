@@ -10,6 +10,6 @@
 // A scenario is written once, against [Session] and [Stream]; [GQUIC] and [QuicGo] are
 // the two stacks that it runs on.
 //
-//	go test ./...          everything, about three minutes on two cores
+//	go test ./...          everything, a good minute on two cores
 //	go test -short ./...   one version and one certificate of each kind
 package interop
