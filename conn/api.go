@@ -60,7 +60,7 @@ func (c *Conn) Write(id wire.StreamID, p []byte, fin bool) (n int, err error) {
 	case s.send.Closed():
 		return 0, ErrStreamClosed
 	}
-	n = min(len(p), max(0, c.e.cfg.SendBuffer-s.unsent()))
+	n = min(len(p), c.writable(s))
 	if n > 0 {
 		s.send.Write(c.pool(), p[:n])
 	}

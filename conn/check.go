@@ -224,6 +224,7 @@ func (c *Conn) checkWindows() error {
 			failUnless(s.recvWindow.Consumed() <= s.recvWindow.Received(), "stream %d: consumed %d of %d", s.id, s.recvWindow.Consumed(), s.recvWindow.Received()),
 			failUnless(s.readOver || s.recvWindow.Received() == s.recv.Highest(), "stream %d: %d bytes charged, %d arrived", s.id, s.recvWindow.Received(), s.recv.Highest()),
 			failUnless(s.readOver || s.recvWindow.Consumed() == s.recv.Offset(), "stream %d: %d bytes given back, %d read", s.id, s.recvWindow.Consumed(), s.recv.Offset()),
+			failUnless(s.send.Buffered() <= c.e.cfg.SendBuffer+MaxUnacknowledged, "stream %d: %d bytes kept", s.id, s.send.Buffered()),
 			failUnless(s.unsent() <= c.e.cfg.SendBuffer, "stream %d: %d bytes written and not sent", s.id, s.unsent()),
 		); err != nil {
 			return err

@@ -34,6 +34,12 @@ const (
 	DefaultMaxConnectionWindow = 15 << 20
 	DefaultSendBuffer          = 1 << 20 // bytes one stream takes ahead of what was sent
 
+	// MaxUnacknowledged is how many bytes of a stream are kept beyond SendBuffer, because
+	// they were sent and not all before them is acknowledged: a largest congestion window
+	// (2000 packets), and as much again, as a lost packet takes a round trip to repair. A
+	// peer that never acknowledges one packet gets no further.
+	MaxUnacknowledged = 6 << 20
+
 	// DefaultMaxConnections bounds what one endpoint holds, half-open ones included.
 	DefaultMaxConnections = 1 << 20
 	// DefaultMaxHalfOpen is how many clients without a valid token may have state at
@@ -85,7 +91,7 @@ type Config struct {
 	MaxConnectionWindow uint32 // zero: 15 MiB, or ConnectionWindow if larger
 	// SendBuffer is how many bytes a stream takes beyond what was sent. What was sent and
 	// not acknowledged is kept besides: all streams together have at most a congestion
-	// window of it in flight. Zero: 1 MiB.
+	// window of it in flight, and each keeps at most MaxUnacknowledged. Zero: 1 MiB.
 	SendBuffer int
 
 	DatagramSize int // UDP payload of a full packet, 1200 to 1452. Zero: 1350

@@ -178,7 +178,7 @@ func (c *Conn) onAcked(n wire.PacketNumber, f *sentFrame) {
 	switch f.kind {
 	case sentStream:
 		s.send.Acked(c.pool(), f.offset, int(f.length), f.fin)
-		if s.short && s.unsent() <= c.e.cfg.SendBuffer/2 {
+		if s.short && c.writable(s) >= (c.e.cfg.SendBuffer+1)/2 {
 			s.short = false
 			c.emit(Event{Kind: StreamWritable, Stream: s.id})
 		}

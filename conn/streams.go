@@ -61,6 +61,13 @@ func (s *streamState) wantsCredit() bool {
 	return !known && !s.readOver
 }
 
+// writable is how many more bytes the stream takes: what waits to be sent is bounded, and
+// so is what was sent and is kept until all before it was acknowledged.
+func (c *Conn) writable(s *streamState) int {
+	buffer := c.e.cfg.SendBuffer
+	return max(0, min(buffer-s.unsent(), buffer+MaxUnacknowledged-s.send.Buffered()))
+}
+
 // unsent is how many bytes were written and never sent.
 func (s *streamState) unsent() int { return int(s.send.WrittenEnd() - s.send.SentEnd()) }
 
