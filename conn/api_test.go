@@ -3,6 +3,7 @@ package conn_test
 import (
 	"errors"
 	"testing"
+	"time"
 
 	"example.com/gquic/conn"
 	"example.com/gquic/handshake"
@@ -68,5 +69,29 @@ func TestUnaskedAnswers(t *testing.T) {
 	}
 	if err := p.client.Conn(p.c).Err(); err != nil {
 		t.Error(err)
+	}
+}
+
+// The buffer that docs/embedding.md shows, of one datagram's size, is enough: sending
+// into it allocates nothing.
+func TestOneDatagramsBuffer(t *testing.T) {
+	p := newPair(t, wire.Q043, nil)
+	p.connect()
+	client := p.client.Conn(p.c)
+	out := make([]byte, 0, conn.MaxDatagramSize)
+	sent := 0
+	allocs := testing.AllocsPerRun(100, func() {
+		client.Ping()
+		p.now = p.now.Add(100 * time.Millisecond)
+		for b, _, ok := p.client.AppendTransmit(p.now, out, 1); ok; b, _, ok = p.client.AppendTransmit(p.now, out, 1) {
+			sent++
+			p.server.Receive(p.now, conn.Datagram{From: clientAddr, Payload: b})
+		}
+		for b, _, ok := p.server.AppendTransmit(p.now, out, 1); ok; b, _, ok = p.server.AppendTransmit(p.now, out, 1) {
+			p.client.Receive(p.now, conn.Datagram{From: serverAddr, Payload: b})
+		}
+	})
+	if allocs > 0 || sent < 100 {
+		t.Errorf("%v allocations, %d datagrams", allocs, sent)
 	}
 }

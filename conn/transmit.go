@@ -57,7 +57,7 @@ func (e *Endpoint) AppendTransmit(now gquic.Instant, b []byte, maxDatagrams int)
 func (c *Conn) appendDatagrams(b []byte, limit int) ([]byte, Transmit) {
 	t := Transmit{From: c.local, To: c.remote, Conn: c.handle}
 	full := c.mtu.Size()
-	b = slices.Grow(b, min(limit, 4)*full+MaxDatagramSize)
+	b = slices.Grow(b, min(limit, 4)*full)
 	for n := 0; n < limit; n++ {
 		if size := c.probeDue(); size > 0 {
 			if n == 0 {
