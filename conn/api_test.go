@@ -2,6 +2,7 @@ package conn_test
 
 import (
 	"errors"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -93,5 +94,27 @@ func TestOneDatagramsBuffer(t *testing.T) {
 	})
 	if allocs > 0 || sent < 100 {
 		t.Errorf("%v allocations, %d datagrams", allocs, sent)
+	}
+}
+
+// A socket for both families shows IPv4 addresses within IPv6. A client that dialled the
+// plain form hears its server all the same, also where only the address tells which
+// connection a packet is for.
+func TestMappedAddress(t *testing.T) {
+	for _, version := range []wire.Version{wire.Q043, wire.Q044} {
+		p := newPair(t, version, nil)
+		mapped := netip.AddrPortFrom(netip.AddrFrom16(serverAddr.Addr().As16()), serverAddr.Port())
+		h, err := p.client.Dial(p.now, serverAddr, conn.DialOptions{ServerName: "server.example"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for p.carry(p.client, p.server, clientAddr) || p.carry(p.server, p.client, mapped) {
+		}
+		if c := p.client.Conn(h); c.State() != conn.Established {
+			t.Errorf("%v: the client is %v: %v", version, c.State(), p.client.Stats().Verdicts)
+		}
+		if _, err := p.client.Dial(p.now, mapped, conn.DialOptions{ServerName: "server.example"}); (err == conn.ErrAddressInUse) != version.UsesIETFHeader() {
+			t.Errorf("%v: a second dial: %v", version, err)
+		}
 	}
 }

@@ -95,7 +95,7 @@ func (e *Endpoint) checkRoutes() error {
 		if at, ok := e.byID[c.id]; ok && at == uint32(i) {
 			ids++
 		}
-		if at, ok := e.byAddr[c.remote]; ok && at == uint32(i) {
+		if at, ok := e.byAddr[unmapped(c.remote)]; ok && at == uint32(i) {
 			addrs++
 		}
 	}

@@ -112,8 +112,8 @@ func (e *Endpoint) forget(c *Conn) {
 	if e.byID[c.id] == c.handle.index {
 		delete(e.byID, c.id)
 	}
-	if c.registered && e.byAddr[c.remote] == c.handle.index {
-		delete(e.byAddr, c.remote)
+	if c.registered && e.byAddr[unmapped(c.remote)] == c.handle.index {
+		delete(e.byAddr, unmapped(c.remote))
 	}
 }
 
@@ -172,7 +172,7 @@ func (c *Conn) releaseIfDone() {
 // and come from the server's address (reference: wire, section 7).
 func (c *Conn) publicReset(d *Datagram) Verdict {
 	var reset wire.PublicReset
-	if err := wire.ParsePublicReset(&reset, d.Payload); err != nil || d.From != c.remote {
+	if err := wire.ParsePublicReset(&reset, d.Payload); err != nil || unmapped(d.From) != unmapped(c.remote) {
 		return DroppedReset
 	}
 	if !reset.NoConnectionID && reset.ConnectionID != c.id {

@@ -48,7 +48,7 @@ func (e *Endpoint) Dial(now gquic.Instant, to netip.AddrPort, o DialOptions) (Ha
 		}
 	}
 	version := o.Versions[0]
-	if _, taken := e.byAddr[to]; taken && version.UsesIETFHeader() {
+	if _, taken := e.byAddr[unmapped(to)]; taken && version.UsesIETFHeader() {
 		return Handle{}, ErrAddressInUse
 	}
 	seed := e.connectionSeed()
@@ -85,7 +85,7 @@ func drawID(seed *handshake.Entropy, n byte) (id wire.ConnectionID) {
 // startClient makes the client's machine for the version in use and queues its CHLO.
 func (c *Conn) startClient(r *handshake.Resumption) error {
 	params := c.e.cfg.params(true)
-	if _, taken := c.e.byAddr[c.remote]; taken && !c.registered {
+	if _, taken := c.e.byAddr[unmapped(c.remote)]; taken && !c.registered {
 		params.OmitConnectionID = false
 	}
 	client, err := handshake.NewClient(c.e.cfg.Client, handshake.ClientStart{
@@ -103,7 +103,7 @@ func (c *Conn) startClient(r *handshake.Resumption) error {
 	}
 	if params.OmitConnectionID || c.version.UsesIETFHeader() {
 		c.registered = true
-		c.e.byAddr[c.remote] = c.handle.index
+		c.e.byAddr[unmapped(c.remote)] = c.handle.index
 	}
 	c.client = client
 	c.seal[handshake.LevelNull], c.open[handshake.LevelNull] = nullFromClient, nullFromServer
@@ -132,7 +132,7 @@ func (c *Conn) versionNegotiation(h *wire.Header) Verdict {
 		if !h.Versions.Contains(v) {
 			continue
 		}
-		if i, taken := c.e.byAddr[c.remote]; taken && v.UsesIETFHeader() && i != c.handle.index {
+		if i, taken := c.e.byAddr[unmapped(c.remote)]; taken && v.UsesIETFHeader() && i != c.handle.index {
 			c.end(ErrAddressInUse)
 			return VersionNegotiated
 		}

@@ -189,7 +189,7 @@ func (c *Conn) noteLevel(h *wire.Header, level handshake.Level) {
 // followPath takes over a client's new address, but only from an authentic packet that
 // is the newest (reference: connection, section 11.1).
 func (c *Conn) followPath(d *Datagram, number wire.PacketNumber, level handshake.Level) {
-	if c.side == wire.Client || d.From == c.remote || level == handshake.LevelNull || number <= c.acks.Largest() {
+	if c.side == wire.Client || d.From == c.remote || unmapped(d.From) == unmapped(c.remote) || level == handshake.LevelNull || number <= c.acks.Largest() {
 		return
 	}
 	if c.detector.Revived(c.e.now, &c.e.report); c.e.report.Probes > 0 {

@@ -61,11 +61,17 @@ func (e *Endpoint) route(d *Datagram) *Conn {
 		}
 	}
 	if len(e.byAddr) > 0 {
-		if i, ok := e.byAddr[d.From]; ok {
+		if i, ok := e.byAddr[unmapped(d.From)]; ok {
 			return e.slots[i].conn
 		}
 	}
 	return nil
+}
+
+// unmapped returns a with an IPv4 address as such, also where a socket for both families
+// shows it within IPv6: the two are one.
+func unmapped(a netip.AddrPort) netip.AddrPort {
+	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
 }
 
 // connectionID returns the bytes that are the connection ID if there is one.
