@@ -300,13 +300,19 @@ func (c *Client) check(n *Node, s *clientStream) {
 	if streams, _, _ := c.total(); c.finished < streams {
 		return
 	}
+	if c.flow != nil {
+		c.flow.finished(n)
+		return
+	}
 	c.end(n)
 }
 
 // end notes how the connection went and closes it.
 func (c *Client) end(n *Node) {
 	cn := n.Conn(c.h)
-	c.result.Finished = n.World().Now()
+	if c.result.Finished == 0 {
+		c.result.Finished = n.World().Now()
+	}
 	c.result.Version = cn.Version()
 	c.result.ZeroRTT = cn.ZeroRTT()
 	c.result.Stats = cn.Stats()

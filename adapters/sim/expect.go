@@ -75,6 +75,7 @@ var metrics = []metric{
 	{name: "wait", of: ofLink, kind: times, link: func(l *LinkRun) int64 { return int64(l.Wait95) }},
 	{name: "dropped", of: ofLink, kind: counts, link: func(l *LinkRun) int64 { return int64(l.Stats.QueueDropped + l.Stats.CoDelDropped) }},
 	{name: "retransmitted", of: ofAll, kind: shares, whole: func(r *Run) int64 { return ratio(r.Retransmitted, r.Sent) }},
+	{name: "connections", of: ofAll, kind: counts, whole: func(r *Run) int64 { return int64(r.Connections) }},
 	{name: "fairness", of: ofAll, kind: shares, whole: func(r *Run) int64 { return int64(r.Fairness) }},
 }
 

@@ -128,6 +128,25 @@ func (f *flow) stop(n *Node) {
 	f.client.end(n)
 }
 
+// finished ends the connection, or leaves it open for as long as it is to stay.
+func (f *flow) finished(n *Node) {
+	now := n.World().Now()
+	until := f.client.StartAt.Add(f.Stay)
+	if f.Stay == 0 || now >= until || f.client.made+1 < max(f.client.Connections, 1) {
+		f.client.end(n)
+		return
+	}
+	f.client.result.Finished = now
+	node, index := n.index, f.index
+	n.World().At(until, func(w *World) {
+		n := w.nodes[node]
+		if f := n.app.(*host).flows[index]; !f.client.done {
+			f.client.end(n)
+			n.settle()
+		}
+	})
+}
+
 // dialAt makes the world start the flow's next connection.
 func (f *flow) dialAt(n *Node, at gquic.Instant) {
 	node, index := n.index, f.index
@@ -144,6 +163,7 @@ type host struct {
 	flows   []*flow
 	peers   map[wire.ConnectionID]*peer
 	ends    []gquic.Instant // of outages
+	most    int             // connections at once
 }
 
 func newHost(ends []gquic.Instant) *host {
@@ -173,6 +193,10 @@ func (h *host) Start(n *Node) {
 // Event hands an event to the flow or the server that it is for.
 func (h *host) Event(n *Node, e conn.Event) {
 	c := n.Conn(e.Conn)
+	if e.Kind == conn.Connected {
+		stats := n.endpoint.Stats()
+		h.most = max(h.most, stats.Connections)
+	}
 	if e.Kind == conn.Connected && c.Perspective() == wire.Server {
 		p := &peer{h: e.Conn, meter: newMeter(h.ends)}
 		h.peers[c.ConnectionID()] = p
@@ -220,6 +244,7 @@ func (h *host) String() string {
 // Clone returns a copy that goes on alike.
 func (h *host) Clone() App {
 	c := newHost(h.ends)
+	c.most = h.most
 	c.serving = *h.serving.Clone().(*Server)
 	c.serving.meters = map[conn.Handle]*peer{}
 	for id, p := range h.peers {

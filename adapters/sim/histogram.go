@@ -31,6 +31,15 @@ func (h *histogram) add(v uint64) {
 	h.n++
 }
 
+// since returns what was added after an earlier state of the same histogram.
+func (h histogram) since(before *histogram) histogram {
+	for i := range h.count {
+		h.count[i] -= before.count[i]
+	}
+	h.n -= before.n
+	return h
+}
+
 // quantile returns what the given share of the numbers did not exceed, rounded up to
 // the end of its class.
 func (h *histogram) quantile(share PPM) uint64 {

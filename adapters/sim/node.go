@@ -47,7 +47,6 @@ type Node struct {
 	lastSent   gquic.Instant // on its clock
 	appWake    gquic.Instant // when the app wants to be woken, or Never
 	unfinished bool          // counted in World.pending
-	buf        []byte
 }
 
 // Node adds an endpoint at an address. app may be nil.
@@ -168,7 +167,6 @@ const maxRounds = 1 << 20
 // neither is left. Then the endpoint must have nothing more to do now.
 func (n *Node) settle() {
 	now := n.Now()
-	defer n.judge()
 	for round := 0; ; round++ {
 		if n.world.err != nil {
 			return
@@ -198,6 +196,7 @@ func (n *Node) settle() {
 		return
 	}
 	n.setAlarm()
+	n.judge()
 }
 
 // judge counts the node among those whose goal is not reached, or no longer.
@@ -230,11 +229,11 @@ func (n *Node) drainEvents() (some bool) {
 const batch = 16
 
 func (n *Node) transmit() bool {
-	b, t, ok := n.endpoint.AppendTransmit(n.Now(), n.buf[:0], batch)
+	b, t, ok := n.endpoint.AppendTransmit(n.Now(), n.world.buf[:0], batch)
 	if !ok {
 		return false
 	}
-	n.buf = b
+	n.world.buf = b
 	segment := t.Segment
 	if segment <= 0 {
 		segment = len(b)
@@ -254,6 +253,5 @@ func (n *Node) clone(w *World) *Node {
 	if n.app != nil {
 		c.app = n.app.Clone()
 	}
-	c.buf = nil
 	return &c
 }

@@ -334,6 +334,13 @@ var hostSettings = []setting[HostSpec]{
 		}
 		return nil
 	}},
+	{"cipher", "=null", func(h *HostSpec, text string) error {
+		if text != "null" {
+			return fmt.Errorf("%q is no cipher: want null, on both sides, or leave it out", text)
+		}
+		h.Config.ReplaceCipher = NullCipher
+		return nil
+	}},
 	{"idle", "=30s", field(parseDuration, func(h *HostSpec) *time.Duration { return &h.Config.IdleTimeout })},
 	{"handshake", "=10s", field(parseDuration, func(h *HostSpec) *time.Duration { return &h.Config.HandshakeTimeout })},
 	{"keepalive", "=15s", field(parseDuration, func(h *HostSpec) *time.Duration { return &h.Config.KeepAlive })},
@@ -387,6 +394,7 @@ var flowSettings = []setting[FlowSpec]{
 	{"start", "=1s", field(parseDuration, func(f *FlowSpec) *time.Duration { return &f.Start })},
 	{"every", "=1ms", field(parseDuration, func(f *FlowSpec) *time.Duration { return &f.Every })},
 	{"for", "=60s", field(parseDuration, func(f *FlowSpec) *time.Duration { return &f.For })},
+	{"stay", "=60s", field(parseDuration, func(f *FlowSpec) *time.Duration { return &f.Stay })},
 	{"early", "", func(f *FlowSpec, text string) error {
 		if text != "" {
 			return fmt.Errorf("takes no value")

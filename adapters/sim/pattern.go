@@ -26,21 +26,34 @@ func (p pattern) fill(b []byte, offset int64) {
 
 // check returns the index of the first byte of b that is wrong, or -1.
 func (p pattern) check(b []byte, offset int64) int {
-	for i := 0; i < len(b); {
-		at := offset + int64(i)
-		if at%8 == 0 && len(b)-i >= 8 && binary.LittleEndian.Uint64(b[i:]) == p.word(at/8) {
-			i += 8
-			continue
-		}
-		if b[i] != byte(p.word(at/8)>>(at%8*8)) {
+	i := 0
+	for i < len(b) && (offset+int64(i))%8 != 0 {
+		if b[i] != p.byteAt(offset+int64(i)) {
 			return i
 		}
 		i++
 	}
+	for word := (offset + int64(i)) / 8; i+8 <= len(b); word++ {
+		if binary.LittleEndian.Uint64(b[i:]) != p.word(word) {
+			break // one of the eight is wrong: find it below
+		}
+		i += 8
+	}
+	for ; i < len(b); i++ {
+		if b[i] != p.byteAt(offset+int64(i)) {
+			return i
+		}
+	}
 	return -1
 }
 
-func (p pattern) word(i int64) uint64 { return mix(uint64(p) + uint64(i)*golden) }
+func (p pattern) byteAt(offset int64) byte { return byte(p.word(offset/8) >> (offset % 8 * 8)) }
+
+// word is cheap: it need not look random, only differ with the key and the place.
+func (p pattern) word(i int64) uint64 {
+	w := uint64(p) + uint64(i)*golden
+	return w ^ w>>31
+}
 
 // A request is the head of each stream that a [Client] opens, 24 bytes: the key of both
 // directions' patterns, how many bytes of the pattern follow, and how many to answer.

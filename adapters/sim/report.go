@@ -84,6 +84,9 @@ func (r *Report) Add(run *Run) {
 	if len(run.Flows) > 1 {
 		r.row("fairness", "", shares, true, int64(run.Fairness))
 	}
+	if run.Connections > 1 {
+		r.row("connections", "", counts, true, int64(run.Connections))
+	}
 	if r.Verdicts == nil {
 		for i := range r.Scenario.Expectations {
 			r.Verdicts = append(r.Verdicts, Verdict{Expectation: &r.Scenario.Expectations[i]})

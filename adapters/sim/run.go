@@ -26,6 +26,7 @@ type Run struct {
 
 	Sent, Retransmitted, Lost uint64 // bytes: of all datagrams; of stream data sent again; of datagrams that did not arrive
 	Fairness                  PPM    // Jain's index of the flows' goodput
+	Connections               int    // the most that one endpoint had at once
 }
 
 // OK reports whether nothing is wrong with the run itself, expectations aside.
@@ -51,13 +52,12 @@ type FlowRun struct {
 
 // A LinkRun is what a link did.
 type LinkRun struct {
-	Name      string
-	Stats     LinkStats
-	Use       PPM           // of the rate, in the window of measurement; 0: no rate
-	Wait50    time.Duration // median of the waits in the queue
-	Wait95    time.Duration
-	rate      int64
-	hasOutage bool
+	Name   string
+	Stats  LinkStats
+	Use    PPM           // of the rate, in the window of measurement; 0: no rate
+	Wait50 time.Duration // median of the waits in the queue, in the window
+	Wait95 time.Duration
+	rate   int64
 }
 
 // A snapshot is what the counters were at an instant.
@@ -65,6 +65,7 @@ type snapshot struct {
 	at    gquic.Instant
 	flows []int64
 	links []LinkStats
+	waits []histogram
 }
 
 func (st *stage) snap() snapshot {
@@ -74,6 +75,9 @@ func (st *stage) snap() snapshot {
 	}
 	for _, l := range st.World.links {
 		s.links = append(s.links, l.stats)
+		if s.waits = append(s.waits, histogram{}); l.waits != nil {
+			s.waits[len(s.waits)-1] = *l.waits
+		}
 	}
 	return s
 }
@@ -165,8 +169,9 @@ func (st *stage) collect(r *Run, from, to snapshot) {
 		r.Retransmitted += r.Flows[i].Sender.BytesRetransmitted
 	}
 	for i, l := range st.World.links {
-		run := LinkRun{Name: l.name, Stats: l.stats, Wait50: l.QueueWait(50 * Percent), Wait95: l.QueueWait(95 * Percent),
-			rate: s.Links[i].Rate, hasOutage: len(l.cfg.Outages) > 0}
+		waits := to.waits[i].since(&from.waits[i])
+		run := LinkRun{Name: l.name, Stats: l.stats, rate: s.Links[i].Rate,
+			Wait50: time.Duration(waits.quantile(50 * Percent)), Wait95: time.Duration(waits.quantile(95 * Percent))}
 		if run.rate > 0 {
 			a, b := &from.links[i], &to.links[i]
 			bits := int64(b.BytesPassed-a.BytesPassed+HeaderBytes*(b.Passed-a.Passed)) * 8
@@ -178,6 +183,9 @@ func (st *stage) collect(r *Run, from, to snapshot) {
 		r.Links = append(r.Links, run)
 	}
 	r.Fairness = jain(r.Flows)
+	for _, n := range st.World.nodes {
+		r.Connections = max(r.Connections, n.app.(*host).most)
+	}
 }
 
 func (st *stage) flowRun(i int, f *flow, from, to snapshot) FlowRun {

@@ -76,6 +76,7 @@ type FlowSpec struct {
 	Start            time.Duration
 	Every            time.Duration // between the starts, where there are several clients
 	For              time.Duration // stop then; 0: when all is moved
+	Stay             time.Duration // keep the connection open for so long, though all is moved
 	Early            bool          // resume an earlier connection (0-RTT)
 }
 

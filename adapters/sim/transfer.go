@@ -37,6 +37,7 @@ type Transfer struct {
 
 	Congestion congestion.Algorithm // of both sides
 	ZeroRTT    bool                 // a first connection is made before, for the second to resume
+	NullCipher bool                 // leave out the encryption once it would be forward-secure
 
 	// Client and Server, if not nil, change the configuration of a side before it is used.
 	Client, Server func(*conn.Config)
@@ -89,6 +90,9 @@ func (t Transfer) World() (*World, *Client, *Server, error) {
 		Versions:   []wire.Version{version},
 		Wall:       Wall,
 		Congestion: t.Congestion,
+	}
+	if t.NullCipher {
+		base.ReplaceCipher = NullCipher
 	}
 	cc := base
 	cc.Seed = w.Seed("client")

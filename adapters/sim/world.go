@@ -50,6 +50,7 @@ type World struct {
 	stats   Stats
 	err     error
 	started bool
+	buf     []byte // for what an endpoint sends
 }
 
 // Stats counts the datagrams of a whole world.
@@ -341,6 +342,7 @@ func (w *World) Clone() *World {
 	c.alarms.heap = slices.Clone(w.alarms.heap)
 	c.places = slices.Clone(w.places)
 	c.packets = w.packets.clone()
+	c.buf = nil
 	c.scripts = slices.Clone(w.scripts)
 	c.paths = maps.Clone(w.paths)
 	c.owners = maps.Clone(w.owners)

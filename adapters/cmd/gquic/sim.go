@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"flag"
 	"fmt"
+	"runtime"
 	"time"
 
 	"example.com/gquic/adapters/sim"
@@ -13,11 +14,15 @@ import (
 
 var simVerb = verb{
 	name:    "sim",
-	summary: "one transfer in a simulated network, the same for the same seed",
+	summary: "transfers and scenarios in a simulated network, the same for the same seed",
 	about: `
 One client gets -size bytes from one server over a link that -loss, -delay and -rate
 describe, in virtual time. The digest is over every datagram: it is the same again for
-the same flags, on every machine.`,
+the same flags, on every machine.
+
+With -scenario it runs a world that a text file describes (docs/simulation.md), once for
+each of -seeds, prints what came of it over all of them, and names the first seed with
+which an expectation failed. -svg draws the run of the first seed.`,
 	flags: func(fs *flag.FlagSet) func(context.Context, *output) error {
 		s := &simulation{delay: 50 * time.Millisecond, rate: 10e6, size: 16 << 20, versions: versionList{wire.Q043}}
 		fs.Uint64Var(&s.seed, "seed", 1, "what all randomness comes from")
@@ -26,8 +31,22 @@ the same flags, on every machine.`,
 		fs.Var(&s.rate, "rate", "of the link each way, such as 10mbit; 0: no limit")
 		fs.Var(&s.size, "size", "bytes to move, such as 16MiB")
 		fs.Var(&s.versions, "version", "of the protocol, one")
+		fs.BoolVar(&s.null, "null-cipher", false, "leave out the encryption, to see what it costs")
 		fs.BoolVar(&s.early, "early", false, "resume an earlier connection (0-RTT)")
-		return s.run
+		c := &scenarios{jobs: runtime.GOMAXPROCS(0)}
+		fs.StringVar(&c.file, "scenario", "", "`file` with a scenario to run; the flags of single transfers do not matter then")
+		fs.StringVar(&c.seeds, "seeds", "", "one seed or a `range` such as 1:200 to run a scenario with; empty: those of the file")
+		fs.IntVar(&c.jobs, "jobs", c.jobs, "runs of a scenario at once")
+		fs.StringVar(&c.svg, "svg", "", "`file` to draw a scenario's first run into")
+		return func(ctx context.Context, o *output) error {
+			if c.file != "" {
+				return c.run(ctx, o)
+			}
+			if c.svg != "" || c.seeds != "" {
+				return misusef("-svg and -seeds go with -scenario")
+			}
+			return s.run(ctx, o)
+		}
 	},
 }
 
@@ -39,6 +58,7 @@ type simulation struct {
 	size     size
 	versions versionList
 	early    bool
+	null     bool
 }
 
 func (s *simulation) run(ctx context.Context, o *output) error {
@@ -50,7 +70,7 @@ func (s *simulation) run(ctx context.Context, o *output) error {
 	}
 	started := time.Now()
 	r := sim.Transfer{
-		Seed: s.seed, Version: s.versions[0], Download: int64(s.size), ZeroRTT: s.early,
+		Seed: s.seed, Version: s.versions[0], Download: int64(s.size), ZeroRTT: s.early, NullCipher: s.null,
 		Link:  sim.LinkConfig{Delay: s.delay, Rate: int64(s.rate), Loss: sim.PPM(s.loss)},
 		Limit: 1000 * time.Hour,
 		Each:  func(*sim.World) bool { return ctx.Err() == nil },
