@@ -173,10 +173,6 @@ func TestStreamsOneByOne(t *testing.T) {
 		n = 150 // more than a peer allows at once
 	}
 	each(t, setups(t, []string{"ECDSA"}, false, true), func(t *testing.T, p *pair) {
-		n := n
-		if p.bad {
-			n /= 4 // each loss costs a retransmission timeout: nothing follows that would show it
-		}
 		together(t, echo(p, p.server, n), func() error {
 			for i := range n {
 				if err := ask(p, p.client, content(byte(i), 100+i)); err != nil {
