@@ -7,6 +7,7 @@ import (
 
 	"example.com/gquic"
 	"example.com/gquic/conn/ack"
+	"example.com/gquic/conn/owed"
 	"example.com/gquic/handshake"
 	"example.com/gquic/wire"
 )
@@ -160,9 +161,21 @@ func (c *Conn) restart(v wire.Version) {
 	c.configure(e.cfg.Options, nil, false, nil)
 	c.frames = frameRing{}
 	c.streams.sendAgain(c)
+	for _, o := range [...]*owed.Owed{&c.update, &c.blocked, &c.ping, &c.goAway} {
+		sendOwedAgain(o)
+	}
 	if err := c.startClient(c.hs.options.Resumption); err != nil {
 		c.fail(err)
 	}
+}
+
+// sendOwedAgain makes a frame due that was sent in a packet of another connection.
+func sendOwedAgain(o *owed.Owed) bool {
+	_, sent := o.InFlight()
+	if sent {
+		o.Set()
+	}
+	return sent
 }
 
 // newServerConn makes the server's side of a connection for a client's first packet.

@@ -188,9 +188,10 @@ func (t *streamTable) activateAll(c *Conn) {
 func (t *streamTable) sendAgain(c *Conn) {
 	for _, s := range t.all {
 		s.send.Lost(0, int(s.send.SentEnd()), s.send.FinSent())
-		if _, sent := s.reset.InFlight(); sent {
-			s.reset.Set()
-			c.oweControl(s)
+		for _, o := range [...]*owed.Owed{&s.update, &s.blocked, &s.reset} {
+			if sendOwedAgain(o) {
+				c.oweControl(s)
+			}
 		}
 		c.activate(s)
 	}
