@@ -169,13 +169,14 @@ func (c *Conn) releaseIfDone() {
 }
 
 // publicReset obeys a public reset, which nothing protects: it must name the connection
-// and come from the server's address (reference: wire, section 7).
+// and come from the server's address (reference: wire, section 7). quic-go's name none in
+// Q044, and end handshakes; later, whoever knows the two addresses could send one.
 func (c *Conn) publicReset(d *Datagram) Verdict {
 	var reset wire.PublicReset
 	if err := wire.ParsePublicReset(&reset, d.Payload); err != nil || unmapped(d.From) != unmapped(c.remote) {
 		return DroppedReset
 	}
-	if !reset.NoConnectionID && reset.ConnectionID != c.id {
+	if reset.NoConnectionID && c.confirmed || !reset.NoConnectionID && reset.ConnectionID != c.id {
 		return DroppedReset
 	}
 	c.end(ErrReset)
