@@ -60,7 +60,7 @@ var (
 	ErrIdleTimeout      = errors.New("idle timeout")                    // closes with NETWORK_IDLE_TIMEOUT
 	ErrHandshakeTimeout = errors.New("the handshake took too long")     // closes with HANDSHAKE_TIMEOUT
 	ErrReset            = errors.New("the server has lost the state")   // a public or stateless reset
-	ErrNoCommonVersion  = errors.New("no version in common")            // closes with INVALID_VERSION
+	ErrNoCommonVersion  = errors.New("no version in common")            // after a version negotiation; nothing is sent
 	ErrStaleHandle      = errors.New("the connection is gone")          // a Handle that names nothing
 	ErrClosed           = errors.New("the connection is closed")        // calls on a closed connection
 	ErrUnknownStream    = errors.New("no such stream")                  // never opened, or over

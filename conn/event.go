@@ -25,9 +25,10 @@ type EventKind uint8
 const (
 	NoEvent EventKind = iota
 
-	// Connected: application data can flow both ways. On a server it is the first event
-	// of a connection, when the client's full CHLO was accepted; the client has yet to
-	// prove that it is not a replay, which [Conn.HandshakeConfirmed] tells.
+	// Connected: application data can flow both ways. On a server it comes when the client's
+	// full CHLO was accepted, before it nothing but NeedSignature, or Closed if the handshake
+	// failed; the client has yet to prove that it is not a replay, which
+	// [Conn.HandshakeConfirmed] tells.
 	Connected
 	// NeedSignature: answer with [Conn.ProofSigned]. Event.Signature says what to sign.
 	NeedSignature

@@ -372,7 +372,7 @@ func quick(r conn.Reason) bool {
 // long reasons are not waited for by stabilize.
 func long(r conn.Reason) bool {
 	switch r {
-	case conn.ReasonHandshake, conn.ReasonIdle, conn.ReasonKeepAlive, conn.ReasonTimeWait, conn.ReasonKept, conn.ReasonLinger:
+	case conn.ReasonHandshake, conn.ReasonIdle, conn.ReasonKeepAlive, conn.ReasonLinger:
 		return true
 	}
 	return false

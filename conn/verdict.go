@@ -70,12 +70,10 @@ const (
 	ReasonTLP                        // a tail-loss probe is due
 	ReasonRTO                        // a retransmission timeout
 	ReasonPacing                     // the pacer lets the next packet go
-	ReasonTimeWait                   // closed connections are forgotten
-	ReasonKept                       // packets kept for a CHLO that did not come are forgotten
 	ReasonLinger                     // a closed connection's unread data is dropped
 )
 
-var reasonNames = [...]string{"none", "handshake timeout", "idle", "keep-alive", "ack", "handshake retransmission", "loss", "TLP", "RTO", "pacing", "time-wait", "kept", "linger"}
+var reasonNames = [...]string{"none", "handshake timeout", "idle", "keep-alive", "ack", "handshake retransmission", "loss", "TLP", "RTO", "pacing", "linger"}
 
 // String returns the reason in words.
 func (r Reason) String() string {
