@@ -24,10 +24,12 @@ var (
 // accept begins a connection with the packet d if it holds a CHLO, or answers it
 // without keeping anything. h is its parsed header.
 func (e *Endpoint) accept(d *Datagram, h *wire.Header, v wire.Version) (Handle, Verdict) {
-	hello, found := e.findHello(d.Payload, h, v)
+	hello, found, opened := e.findHello(d.Payload, h, v)
 	switch {
 	case !found && h.Version == 0:
 		return Handle{}, e.answerReset(d, h)
+	case !found && opened:
+		return Handle{}, DroppedNoHello
 	case !found:
 		return Handle{}, e.early.keep(e, d, h.ConnectionID)
 	case len(hello.message) < handshake.MinCHLOSize && len(d.Payload) < MinDatagramSize:
@@ -61,17 +63,21 @@ func (e *Endpoint) accept(d *Datagram, h *wire.Header, v wire.Version) (Handle, 
 
 // findHello opens a client's packet as one without encryption, and looks for a whole
 // CHLO in it: a CHLO is never split over packets (reference: connection, section 16.3).
-func (e *Endpoint) findHello(packet []byte, h *wire.Header, v wire.Version) (hello, bool) {
+// opened says that it needs no key.
+func (e *Endpoint) findHello(packet []byte, h *wire.Header, v wire.Version) (_ hello, found, opened bool) {
 	plain, err := nullFromClient.Open(&e.scratch, e.plain[:0], packet, h.Len, 0)
+	if err != nil {
+		return hello{}, false, false
+	}
 	number := wire.DecodePacketNumber(h.PacketNumber, h.PacketNumberLen, 0)
-	if err != nil || number == 0 || number > maxFirstPacket {
-		return hello{}, false
+	if number == 0 || number > maxFirstPacket {
+		return hello{}, false, true
 	}
 	e.reader.Reset(plain, wire.Context{Version: v, PacketNumber: number, PacketNumberLen: h.PacketNumberLen})
 	for {
 		f, err := e.reader.Next()
 		if f == nil || err != nil {
-			return hello{}, false
+			return hello{}, false, true
 		}
 		s, ok := f.(*wire.StreamFrame)
 		if !ok || s.StreamID != wire.CryptoStream {
@@ -79,8 +85,8 @@ func (e *Endpoint) findHello(packet []byte, h *wire.Header, v wire.Version) (hel
 		}
 		m, n, err := handshake.ParseMessage(s.Data)
 		if err != nil || m.Tag != handshake.CHLO {
-			return hello{}, false
+			return hello{}, false, true
 		}
-		return hello{s.Data[:n], s.Offset, number}, true
+		return hello{s.Data[:n], s.Offset, number}, true, true
 	}
 }
