@@ -275,6 +275,9 @@ func (p *Peer) Receive(datagram []byte) (bool, error) {
 	if p.side == wire.Server && p.server == nil {
 		p.accept(h.ConnectionID)
 	}
+	if h.HasConnectionID && h.ConnectionID != p.id {
+		return false, nil
+	}
 	number := wire.DecodePacketNumber(h.PacketNumber, h.PacketNumberLen, p.largest)
 	plain, level, ok := p.decrypt(&h, datagram, number)
 	if !ok {
@@ -444,4 +447,10 @@ func (p *Peer) Acks() (ranges []wire.AckRange) {
 		}
 	}
 	return ranges
+}
+
+// Restart forgets what was sent: the crypto stream and the packet numbers begin anew, for a
+// first message of the test's own making. It is of use before anything was delivered.
+func (p *Peer) Restart() {
+	p.next, p.cryptoSent, p.out, p.sent, p.held = 1, 0, nil, nil, nil
 }
