@@ -85,16 +85,37 @@ func (c *Conn) onWindowUpdate(f *wire.WindowUpdateFrame) error {
 }
 
 // onBlocked gives the peer whatever credit the application's reading has earned, though
-// it be less than half a window: that heals a WINDOW_UPDATE that went missing.
+// it be less than half a window: that heals a WINDOW_UPDATE that went missing. Where the
+// application has hardly anything left to read, the window itself held the peer back,
+// and grows.
 func (c *Conn) onBlocked(f *wire.BlockedFrame) {
 	if f.StreamID == wire.ConnectionStream {
-		if c.recv.Grant() {
+		if c.recv.Widen(c.streams.unread()) {
 			c.update.Set()
 		}
 		return
 	}
-	if s := c.streams.find(f.StreamID); s != nil && s.wantsCredit() && s.recvWindow.Grant() {
+	s := c.streams.find(f.StreamID)
+	if s == nil || !s.wantsCredit() {
+		return
+	}
+	before := s.recvWindow.Window()
+	if s.recvWindow.Widen(uint64(s.recv.Readable())) {
 		s.update.Set()
 		c.oweControl(s)
 	}
+	if window := s.recvWindow.Window(); window > before && shared(s.id) {
+		c.recv.Follow(window)
+		if c.recv.Grant() {
+			c.update.Set()
+		}
+	}
+}
+
+// unread returns how many bytes wait to be read on all streams.
+func (t *streamTable) unread() (n uint64) {
+	for _, s := range t.all {
+		n += uint64(s.recv.Readable())
+	}
+	return n
 }

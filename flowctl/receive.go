@@ -110,6 +110,17 @@ func (w *ReceiveWindow) Grant() bool {
 	return true
 }
 
+// Widen is the answer to a BLOCKED where unread bytes wait for the application. If those
+// are few and the peer has used up the window indeed, then it is too small for what is on its
+// way and for what waits behind a hole, and doubles, up to its maximum. Then it is as Grant.
+func (w *ReceiveWindow) Widen(unread uint64) bool {
+	few := w.window / 8
+	if unread <= few && w.limit-w.received <= few { // what is missing up to the limit may be lost
+		w.EnsureAtLeast(2 * w.window)
+	}
+	return w.Grant()
+}
+
 // EnsureAtLeast grows the window to at least window, as far as its maximum allows. It
 // never shrinks. The limit follows with the next Update, which may be due at once.
 func (w *ReceiveWindow) EnsureAtLeast(window uint64) {
