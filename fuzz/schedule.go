@@ -2,6 +2,7 @@ package fuzz
 
 import (
 	"bytes"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -27,6 +28,8 @@ type World struct {
 	Wire [2][][]byte
 	// Apps is what each side's application knows.
 	Apps [2]App
+	// Moves, if not nil, gets each move as a line of Go, for a test that does the same.
+	Moves *[]string
 
 	clientAddr netip.AddrPort
 	watch      *watcher
@@ -86,7 +89,7 @@ func NewWorld(v wire.Version, change func(*conn.Config)) *World {
 // it is switched off in the copy.
 func (w *World) Clone() *World {
 	c := *w
-	c.buf = nil
+	c.buf, c.Moves = nil, nil
 	for i := range c.Ends {
 		c.Ends[i] = w.Ends[i].Clone()
 		c.Wire[i] = append([][]byte(nil), w.Wire[i]...)
@@ -196,6 +199,47 @@ func (a *App) stream(id wire.StreamID) *AppStream {
 	return nil
 }
 
+// Rebind moves the client to another address, or back.
+func (w *World) Rebind(back bool) {
+	w.note("Rebind(%v)", back)
+	w.clientAddr = netip.AddrPortFrom(ClientAddr.Addr().Next(), 7)
+	if back {
+		w.clientAddr = ClientAddr
+	}
+}
+
+// Ping has a side's application send a PING.
+func (w *World) Ping(side wire.Perspective) {
+	w.note("Ping(%s)", name(side))
+	w.Conn(side).Ping()
+	w.settle(side)
+}
+
+// GoAway has a side's application ask for no more streams.
+func (w *World) GoAway(side wire.Perspective) {
+	w.note("GoAway(%s)", name(side))
+	w.Conn(side).GoAway(wire.PeerGoingAway, "")
+	w.settle(side)
+}
+
+// Close has a side's application close the connection.
+func (w *World) Close(side wire.Perspective) {
+	w.note("Close(%s)", name(side))
+	w.Conn(side).Close(wire.PeerGoingAway, "")
+	w.settle(side)
+}
+
+// note adds a move to Moves.
+func (w *World) note(format string, args ...any) {
+	if w.Moves != nil {
+		*w.Moves = append(*w.Moves, "w."+fmt.Sprintf(format, args...))
+	}
+}
+
+func name(side wire.Perspective) string {
+	return [...]string{"wire.Client", "wire.Server"}[side]
+}
+
 // Check returns what went wrong: a broken promise, or a broken invariant.
 func (w *World) Check() error {
 	if w.failed != nil {
@@ -209,18 +253,24 @@ func (w *World) Check() error {
 
 // Deliver hands over datagram i of those on their way to a side; keep leaves it there too.
 func (w *World) Deliver(to wire.Perspective, i int, keep bool) {
+	w.note("Deliver(%s, %d, %v)", name(to), i, keep)
 	if i >= len(w.Wire[to]) {
 		return
 	}
 	d := w.Wire[to][i]
 	if !keep {
-		w.Drop(to, i)
+		w.drop(to, i)
 	}
-	w.Receive(to, d)
+	w.receive(to, d)
 }
 
 // Drop loses datagram i of those on their way to a side.
 func (w *World) Drop(to wire.Perspective, i int) {
+	w.note("Drop(%s, %d)", name(to), i)
+	w.drop(to, i)
+}
+
+func (w *World) drop(to wire.Perspective, i int) {
 	if i < len(w.Wire[to]) {
 		w.Wire[to] = append(w.Wire[to][:i:i], w.Wire[to][i+1:]...)
 	}
@@ -228,6 +278,11 @@ func (w *World) Drop(to wire.Perspective, i int) {
 
 // Receive hands a datagram to a side, as if from the other one.
 func (w *World) Receive(to wire.Perspective, d []byte) conn.Verdict {
+	w.note("Receive(%s, unhex(t, %q))", name(to), hex.EncodeToString(d))
+	return w.receive(to, d)
+}
+
+func (w *World) receive(to wire.Perspective, d []byte) conn.Verdict {
 	from := ServerAddr
 	if to == wire.Server {
 		from = w.clientAddr
@@ -243,6 +298,7 @@ func (w *World) Receive(to wire.Perspective, d []byte) conn.Verdict {
 
 // Advance moves the clock by d, with the endpoints' deadlines on the way.
 func (w *World) Advance(d time.Duration) {
+	w.note("Advance(%d)", d)
 	end := w.Now.Add(d)
 	for w.failed == nil {
 		next := min(w.Ends[0].NextTimeout(), w.Ends[1].NextTimeout())
@@ -260,6 +316,7 @@ func (w *World) Advance(d time.Duration) {
 
 // Open has a side's application open a stream.
 func (w *World) Open(side wire.Perspective) {
+	w.note("Open(%s)", name(side))
 	id, err := w.Conn(side).OpenStream()
 	app := &w.Apps[side]
 	switch {
@@ -273,6 +330,7 @@ func (w *World) Open(side wire.Perspective) {
 
 // Write has a side's application write n bytes to its i-th stream, and perhaps the end.
 func (w *World) Write(side wire.Perspective, i, n int, fin bool) {
+	w.note("Write(%s, %d, %d, %v)", name(side), i, n, fin)
 	s := w.nth(side, i)
 	if s == nil {
 		return
@@ -297,6 +355,7 @@ func (w *World) Write(side wire.Perspective, i, n int, fin bool) {
 
 // Read has a side's application read up to n bytes of its i-th stream, and compares them.
 func (w *World) Read(side wire.Perspective, i, n int) {
+	w.note("Read(%s, %d, %d)", name(side), i, n)
 	s := w.nth(side, i)
 	if s == nil || s.Stopped {
 		return
@@ -342,6 +401,7 @@ func (w *World) compare(side wire.Perspective, s *AppStream, b []byte, fin bool)
 
 // Reset has a side's application reset its i-th stream, or, with code 0, stop reading.
 func (w *World) Reset(side wire.Perspective, i int, code wire.StreamErrorCode) {
+	w.note("Reset(%s, %d, %d)", name(side), i, code)
 	s := w.nth(side, i)
 	if s == nil {
 		return
@@ -388,6 +448,9 @@ func (w *watcher) packet(p *conn.PacketTrace) {
 // and read all that comes. Then everything written must arrive, unless the connection is
 // closed, and both sides must come to rest with accounts that agree.
 func (w *World) Finish() error {
+	moves := w.Moves
+	w.Moves = nil // what follows is always the same
+	defer func() { w.Moves = moves }()
 	for round := 0; round < 1000 && w.failed == nil; round++ {
 		w.eager(wire.Client)
 		w.eager(wire.Server)

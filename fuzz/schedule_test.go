@@ -3,12 +3,15 @@ package fuzz
 import (
 	"crypto/sha256"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
 	"example.com/gquic/conn"
 	"example.com/gquic/handshake"
 	"example.com/gquic/wire"
+
+	"pgregory.net/rapid"
 )
 
 // A scenario is how a schedule begins.
@@ -104,10 +107,7 @@ func (w *World) step(in *Input) string {
 		}
 		return "deliver damaged"
 	case c < 0x78:
-		w.clientAddr = ClientAddr
-		if in.Bool() {
-			w.clientAddr = otherAddr
-		}
+		w.Rebind(in.Bool())
 		return "rebind"
 	case c < 0x90:
 		w.Advance(time.Duration(1+in.Byte()) * time.Millisecond)
@@ -128,14 +128,31 @@ func (w *World) step(in *Input) string {
 		w.Reset(side, int(in.Byte()), wire.StreamErrorCode(in.Byte()&3))
 		return "reset"
 	case c < 0xfa:
-		w.Conn(side).Ping()
+		w.Ping(side)
 	case c < 0xfc:
-		w.Conn(side).GoAway(wire.PeerGoingAway, "")
+		w.GoAway(side)
 	case c < 0xfd:
-		w.Conn(side).Close(wire.PeerGoingAway, "")
+		w.Close(side)
 	}
-	w.settle(side)
 	return "call"
+}
+
+// repro runs a script again and prints it as a test that does the same without it.
+func repro(s int, base *World, script []byte) string {
+	var moves []string
+	w := base.Clone()
+	w.Moves = &moves
+	in := NewInput(script)
+	for n := 0; !in.Empty() && n < 200 && w.Check() == nil; n++ {
+		w.step(in)
+	}
+	return program(s, moves)
+}
+
+// program is a test that makes these moves. It can be pasted into this file.
+func program(s int, moves []string) string {
+	return fmt.Sprintf("func TestRepro(t *testing.T) { // %s\n\tw := scenarios[%d].world()\n\t%s\n"+
+		"\tfor _, err := range []error{w.Check(), w.Finish()} {\n\t\tif err != nil {\n\t\t\tt.Fatal(err)\n\t\t}\n\t}\n}", scenarios[s].name, s, strings.Join(moves, "\n\t"))
 }
 
 // digest sums up a world: what is on its way, and what each side knows.
@@ -160,9 +177,11 @@ func FuzzSchedule(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, script []byte) {
 		in := NewInput(script)
-		w := worlds[in.Below(len(worlds))].Clone()
+		s := in.Below(len(worlds))
+		w := worlds[s].Clone()
 		var twin *World
 		twins := in.Bool()
+		rest := in.b
 		for n := 0; !in.Empty() && n < 200; n++ {
 			if twins && n == 8 {
 				twin = w.Clone()
@@ -170,7 +189,7 @@ func FuzzSchedule(f *testing.F) {
 			again := *in
 			what := w.step(in)
 			if err := w.Check(); err != nil {
-				t.Fatalf("step %d, %s: %v", n, what, err)
+				t.Fatalf("step %d, %s: %v\n\n%s", n, what, err, repro(s, worlds[s], rest))
 			}
 			if twin != nil {
 				twin.step(&again)
@@ -180,7 +199,7 @@ func FuzzSchedule(f *testing.F) {
 			t.Fatal("a clone that was fed the same did something else")
 		}
 		if err := w.Finish(); err != nil {
-			t.Fatalf("at the end: %v", err)
+			t.Fatalf("at the end: %v\n\n%s", err, repro(s, worlds[s], rest))
 		}
 		if twin != nil {
 			twin.Finish()
@@ -216,5 +235,56 @@ func TestPacketNumbers(t *testing.T) {
 		if err := w.Finish(); err != nil {
 			t.Fatalf("%s: %v", scenarios[i].name, err)
 		}
+	}
+}
+
+// TestScheduleMachine holds the same as FuzzSchedule, with moves that rapid draws: what
+// fails is cut down to a few of them, and printed as a test that can be pasted here.
+func TestScheduleMachine(t *testing.T) {
+	worlds := make([]*World, len(scenarios))
+	for i := range scenarios {
+		worlds[i] = scenarios[i].world()
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		s := rapid.IntRange(0, len(worlds)-1).Draw(t, "scenario")
+		w := worlds[s].Clone()
+		var moves []string
+		w.Moves = &moves
+		check := func(err error) {
+			if err != nil {
+				t.Fatalf("%v\n\n%s", err, program(s, moves))
+			}
+		}
+		w.Open(wire.Client)
+		for range rapid.IntRange(0, 60).Draw(t, "moves") {
+			drawMove(t, w)
+			check(w.Check())
+		}
+		check(w.Finish())
+	})
+}
+
+// drawMove makes one move, which rapid draws.
+func drawMove(t *rapid.T, w *World) {
+	side := wire.Perspective(rapid.IntRange(0, 1).Draw(t, "side"))
+	waiting := max(0, len(w.Wire[side])-1)
+	which := func() int { return rapid.IntRange(0, 3).Draw(t, "which") }
+	switch rapid.IntRange(0, 11).Draw(t, "move") {
+	case 0, 1, 2:
+		w.Deliver(side, 0, false)
+	case 3:
+		w.Deliver(side, rapid.IntRange(0, waiting).Draw(t, "datagram"), rapid.Bool().Draw(t, "keep"))
+	case 4:
+		w.Drop(side, rapid.IntRange(0, waiting).Draw(t, "datagram"))
+	case 5:
+		w.Advance(time.Duration(rapid.IntRange(1, 3000).Draw(t, "ms")) * time.Millisecond)
+	case 6:
+		w.Open(side)
+	case 7, 8:
+		w.Write(side, which(), rapid.IntRange(0, 40000).Draw(t, "bytes"), rapid.Bool().Draw(t, "fin"))
+	case 9, 10:
+		w.Read(side, which(), rapid.IntRange(1, 40000).Draw(t, "bytes"))
+	case 11:
+		w.Reset(side, which(), wire.StreamErrorCode(rapid.IntRange(0, 2).Draw(t, "code")))
 	}
 }
