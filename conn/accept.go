@@ -42,7 +42,7 @@ func (e *Endpoint) accept(d *Datagram, h *wire.Header, v wire.Version) (Handle, 
 		return Handle{}, DroppedNoHello
 	case !resumed && h.Version == 0:
 		return Handle{}, e.answerReset(d, h)
-	case !resumed && (e.cfg.AlwaysStateless || e.halfOpen >= e.cfg.MaxHalfOpen) && !e.host.TokenValid(hello.message, addr, e.wall()):
+	case !resumed && e.stateless(&hello) && !e.host.TokenValid(hello.message, addr, e.wall()):
 		return Handle{}, e.rejectStateless(d, id, v, hello)
 	case e.stats.Connections >= e.cfg.MaxConnections:
 		return Handle{}, DroppedLimit
@@ -59,6 +59,13 @@ func (e *Endpoint) accept(d *Datagram, h *wire.Header, v wire.Version) (Handle, 
 		e.settle(c)
 	}
 	return c.handle, Created
+}
+
+// stateless reports whether a client without a valid token gets no state: always, or while
+// too many have some; and if this may be a CHLO again that was answered so while it was. Its
+// client may have that answer, and another at the same place would confuse it.
+func (e *Endpoint) stateless(h *hello) bool {
+	return e.cfg.AlwaysStateless || e.halfOpen >= e.cfg.MaxHalfOpen || h.packet > 1 && e.now < e.statelessUntil
 }
 
 // findHello opens a client's packet as one without encryption, and looks for a whole

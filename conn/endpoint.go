@@ -35,7 +35,9 @@ type Endpoint struct {
 
 	created  uint64 // connections so far: each derives its own entropy from its number
 	halfOpen int    // accepted ones whose client has shown no valid token
-	stats    EndpointStats
+	// When the last client that was answered without state has given up for sure.
+	statelessUntil gquic.Instant
+	stats          EndpointStats
 
 	pool stream.Pool
 	// Working space of one call, so that the packet path allocates nothing.
@@ -62,12 +64,13 @@ func NewEndpoint(cfg Config) (*Endpoint, error) {
 		return nil, errors.New("conn: Config.Client and Config.Server are both nil: the endpoint could do nothing")
 	}
 	e := &Endpoint{
-		cfg:     &cfg,
-		now:     minInstant,
-		entropy: handshake.NewEntropy(cfg.Seed),
-		slots:   make([]slot, 1),
-		byID:    map[wire.ConnectionID]uint32{},
-		byAddr:  map[netip.AddrPort]uint32{},
+		cfg:            &cfg,
+		now:            minInstant,
+		statelessUntil: minInstant,
+		entropy:        handshake.NewEntropy(cfg.Seed),
+		slots:          make([]slot, 1),
+		byID:           map[wire.ConnectionID]uint32{},
+		byAddr:         map[netip.AddrPort]uint32{},
 	}
 	e.caretaker.next = gquic.Never
 	e.timeWait.byID = map[wire.ConnectionID]uint64{}

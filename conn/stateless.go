@@ -110,7 +110,11 @@ func (e *Endpoint) rejectStateless(d *Datagram, id wire.ConnectionID, v wire.Ver
 	if len(b) > len(d.Payload) {
 		return DroppedTooSmall
 	}
-	return e.reply(d, b, Rejected)
+	verdict := e.reply(d, b, Rejected)
+	if verdict == Rejected {
+		e.statelessUntil = e.now.Add(DefaultHandshakeTimeout) // the client's: all have this one
+	}
+	return verdict
 }
 
 // timeWait remembers the IDs of closed connections, so that late packets are neither
