@@ -155,7 +155,7 @@ func (cc *clientConn) headersArrived(ev *Event) error {
 	cc.mu.Unlock()
 	m, err := parseFields(ev.Fields)
 	if cs == nil {
-		if ev.Stream <= wire.HeadersStream || ev.Stream%2 != 0 && ev.Stream >= next {
+		if ev.Stream == 0 || ev.Stream%2 != 0 && (ev.Stream <= wire.HeadersStream || ev.Stream >= next) {
 			return misframed("HEADERS for stream %d, which is no request's", ev.Stream)
 		}
 		cc.settle(ev, &m) // given up, or a push that was refused

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -269,14 +270,8 @@ func outcome(c *http.Client, r *http.Request) string {
 
 func TestConformance(t *testing.T) {
 	cases := conformanceCases()
-	var current http.HandlerFunc
-	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if current == nil {
-			show(w, r)
-			return
-		}
-		current(w, r)
-	})
+	var current atomic.Pointer[http.HandlerFunc]
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { (*current.Load())(w, r) })
 	tcp := httptest.NewUnstartedServer(handler)
 	tcp.EnableHTTP2 = true
 	tcp.Config.ErrorLog = nil
@@ -289,7 +284,10 @@ func TestConformance(t *testing.T) {
 	tcpClient.Transport.(*http.Transport).TLSClientConfig.NextProtos = []string{"h2"}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			current = c.handler
+			if c.handler == nil {
+				c.handler = show
+			}
+			current.Store(&c.handler)
 			ctx, cancel := context.WithTimeout(context.Background(), patience)
 			defer cancel()
 			want := outcome(tcpClient, c.request(tcp.URL).WithContext(ctx))

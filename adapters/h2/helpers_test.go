@@ -2,6 +2,7 @@ package h2
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
 	"testing"
 	"time"
@@ -55,6 +56,7 @@ func start(t testing.TB, h http.Handler, change func(*Server, *Transport)) *worl
 		transport: &Transport{Config: &udp.Config{Conn: conn.Config{Client: client}}},
 		served:    make(chan error, 1),
 	}
+	w.server.ErrorLog = slog.New(slog.DiscardHandler)
 	if change != nil {
 		change(w.server, w.transport)
 	}
@@ -84,3 +86,6 @@ func versioned(v wire.Version) func(*Server, *Transport) {
 		t.Config.Conn.Versions = []wire.Version{v}
 	}
 }
+
+// pause is how long to wait between two looks.
+func pause() <-chan time.Time { return time.After(2 * time.Millisecond) }

@@ -72,7 +72,7 @@ func Conn(ctx context.Context) *udp.Conn {
 func (sc *serverConn) serve() error {
 	headers, _, err := sc.c.PeerStream(wire.HeadersStream)
 	if err != nil {
-		return err
+		return sc.close(&Error{wire.InvalidStreamID, "the headers stream was reset"})
 	}
 	sc.headers = headers
 	limit := sc.srv.MaxHeaderBytes
@@ -102,7 +102,8 @@ func (sc *serverConn) handle(ev *Event) error {
 }
 
 func (sc *serverConn) headersArrived(ev *Event) error {
-	if ev.Stream <= wire.HeadersStream {
+	switch ev.Stream {
+	case wire.ConnectionStream, wire.CryptoStream, wire.HeadersStream:
 		return misframed("HEADERS for stream %d", ev.Stream)
 	}
 	s, first, err := sc.c.PeerStream(ev.Stream)

@@ -30,8 +30,8 @@ type session struct {
 	err      error  // why nothing can be written any more
 
 	readMu  sync.Mutex
-	drained bool     // the reader has found the headers stream empty, and waits
-	later   []func() // for when it is empty
+	handled uint64   // bytes of the headers stream
+	later   []func() // for when all that has arrived is handled
 }
 
 func newSession(c *udp.Conn, headers *udp.Stream) *session {
@@ -143,7 +143,6 @@ func (s *session) read(side wire.Perspective, maxList int, handle func(*Event) e
 	d := NewDecoder(side, maxList)
 	buf := make([]byte, 4096)
 	for {
-		s.aboutToRead()
 		n, err := s.headers.Read(buf)
 		for p := buf[:n]; len(p) > 0; {
 			took, ev, fault := d.Decode(p)
@@ -155,6 +154,7 @@ func (s *session) read(side wire.Perspective, maxList int, handle func(*Event) e
 				return s.close(fault)
 			}
 		}
+		s.didHandle(n)
 		switch {
 		case err == nil:
 		case s.c.Context().Err() != nil:
@@ -172,7 +172,8 @@ func (s *session) read(side wire.Perspective, maxList int, handle func(*Event) e
 // headers that were sent before it.
 func (s *session) afterHeaders(f func()) {
 	s.readMu.Lock()
-	now := s.drained && !s.headers.Readable()
+	consumed, more := s.headers.Consumed()
+	now := consumed == s.handled && !more
 	if !now {
 		s.later = append(s.later, f)
 	}
@@ -182,13 +183,15 @@ func (s *session) afterHeaders(f func()) {
 	}
 }
 
-// aboutToRead does what waits for an empty headers stream, if it is.
-func (s *session) aboutToRead() {
+// didHandle notes that n bytes were handled, and does what has waited for it.
+func (s *session) didHandle(n int) {
 	s.readMu.Lock()
-	s.drained = !s.headers.Readable()
+	s.handled += uint64(n)
 	var due []func()
-	if s.drained {
-		due, s.later = s.later, nil
+	if len(s.later) > 0 {
+		if _, more := s.headers.Consumed(); !more {
+			due, s.later = s.later, nil
+		}
 	}
 	s.readMu.Unlock()
 	for _, f := range due {

@@ -26,8 +26,9 @@ type Stream struct {
 	stopped            bool  // reading was given up
 	settled            bool  // what was written has been acknowledged, or was reset
 
-	taken      bool // PeerStream returned it
-	peerReset  bool // by RST_STREAM with peerCode
+	consumed   uint64 // by Read
+	taken      bool   // PeerStream returned it
+	peerReset  bool   // by RST_STREAM with peerCode
 	peerCode   wire.StreamErrorCode
 	afterReset func(wire.StreamErrorCode)
 }
@@ -71,6 +72,7 @@ func (s *Stream) Read(p []byte) (int, error) {
 			return 0, nil
 		}
 		n, fin, err := s.c.core().Read(s.id, p)
+		s.consumed += uint64(n)
 		if err != nil {
 			return n, s.readEnded(s.c.opError("read", err))
 		}

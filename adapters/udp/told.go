@@ -102,15 +102,16 @@ func (s *Stream) DiscardRead() {
 	}
 }
 
-// Readable reports whether Read would return at once.
-func (s *Stream) Readable() bool {
+// Consumed returns how many bytes Read has returned in all, and whether it would return
+// more without waiting.
+func (s *Stream) Consumed() (n uint64, more bool) {
 	s.c.e.mu.Lock()
 	defer s.c.e.mu.Unlock()
-	if s.readErr != nil || s.reading.expired {
-		return true
+	if s.readErr != nil {
+		return s.consumed, true
 	}
 	p, fin, err := s.c.core().Peek(s.id)
-	return len(p) > 0 || fin || err != nil
+	return s.consumed, len(p) > 0 || fin || err != nil
 }
 
 // AfterReset calls f in a goroutine of its own when the peer resets the stream, at once
