@@ -54,12 +54,17 @@ type Config struct {
 	Offload Offload
 }
 
-// Offload chooses among the system's ways to move several datagrams in one call.
+// Offload says which of the system's ways to move several datagrams in one call are not
+// to be used. The zero value uses whatever works.
 type Offload uint8
 
 const (
-	OffloadAuto Offload = iota // segmentation and coalescing where the system has them
-	OffloadNone                // one call for each datagram
+	OffloadAuto    Offload = 0
+	NoSegmentation Offload = 1 << (iota - 1) // sending: several of one size as one (UDP_SEGMENT)
+	NoCoalescing                             // receiving: the same (UDP_GRO)
+	NoBatches                                // both: several in one call (sendmmsg, recvmmsg)
+
+	OffloadNone = NoSegmentation | NoCoalescing | NoBatches // the calls that every system has
 )
 
 // A Datagram is one UDP payload as it was sent or received.

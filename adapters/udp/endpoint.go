@@ -36,6 +36,7 @@ type endpoint struct {
 
 	acceptable sync.Cond     // something for Accept to see
 	done       chan struct{} // closed when the goroutine is gone
+	reading    bool          // the goroutine holds the lock; only it looks at this
 }
 
 // maxReadFailures in a row, none of which is a deadline, end an endpoint: the socket
@@ -76,23 +77,40 @@ func (e *endpoint) now() gquic.Instant { return gquic.Instant(time.Since(e.start
 // over, send what became due.
 func (e *endpoint) run() {
 	defer close(e.done)
+	defer e.sock.close()
 	for {
-		r, err := e.sock.read()
+		err := e.sock.serve(e)
 		e.mu.Lock()
-		now := e.now()
-		if err == nil {
-			e.failures = 0
-			e.receive(now, &r)
-		} else if !errors.Is(err, os.ErrDeadlineExceeded) {
+		if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) && !e.ended {
 			e.readFailed(err)
 		}
-		e.flush(now)
+		e.flush(e.now())
 		ended := e.ended
 		e.mu.Unlock()
 		if ended {
 			return
 		}
 	}
+}
+
+// arrived takes what a read brought, and keeps the lock until drained.
+func (e *endpoint) arrived(r *received) {
+	if !e.reading {
+		e.mu.Lock()
+		e.reading = true
+		e.failures = 0
+	}
+	e.receive(e.now(), r)
+}
+
+// drained acts on everything that has arrived, at once: the more comes together, the
+// fewer acknowledgements, wake-ups and system calls there are.
+func (e *endpoint) drained() (stop bool) {
+	e.flush(e.now())
+	stop = e.ended
+	e.reading = false
+	e.mu.Unlock()
+	return stop
 }
 
 // receive hands one read's datagrams to the core.
@@ -103,7 +121,7 @@ func (e *endpoint) receive(now gquic.Instant, r *received) {
 		if r.segment > 0 {
 			n = min(n, r.segment)
 		}
-		d := conn.Datagram{From: r.from, To: r.to, Payload: b[:n]}
+		d := conn.Datagram{From: r.from, To: r.to, ECN: r.ecn, Payload: b[:n]}
 		if e.cfg.Trace == nil {
 			e.core.Receive(now, d)
 		} else {
@@ -292,14 +310,14 @@ func (e *endpoint) checkLingering() {
 	e.lingering = kept
 }
 
-// end closes the socket and everything that still hangs on it. The goroutine follows.
+// end ends everything that still hangs on the socket. The goroutine follows, and closes it.
 func (e *endpoint) end(err error) {
 	if e.ended {
 		return
 	}
 	e.ended, e.endErr = true, err
 	e.accepts = false
-	e.sock.close()
+	e.sock.interrupt()
 	for _, c := range e.conns {
 		c.closed(net.ErrClosed)
 	}

@@ -3,6 +3,8 @@ package udp
 import (
 	"net"
 	"net/netip"
+	"sync/atomic"
+	"syscall"
 	"time"
 
 	"example.com/gquic/conn"
@@ -14,14 +16,45 @@ import (
 // One goroutine reads; writes are serialised by the endpoint's lock.
 type socket struct {
 	udp       *net.UDPConn
+	raw       syscall.RawConn
 	local     netip.AddrPort
 	remote    netip.AddrPort // of a connected socket; else invalid
 	offload   offload        // what the system offers, and its state
-	readBuf   []byte
+	readBuf   []byte         // of the portable way to read
 	connected bool
+
+	reads, datagramsRead     atomic.Uint64
+	writes, datagramsWritten atomic.Uint64
+	ecn                      [4]atomic.Uint64
+	readBuffer, writeBuffer  int // what the system gave, in bytes; 0: not known
 }
 
-// Sizes of the buffer for reading: coalesced holds the largest run of datagrams that the
+// SocketStats count what went over a socket: divided by each other they tell how many datagrams
+// a system call moved.
+type SocketStats struct {
+	Reads, DatagramsRead     uint64    // system calls that brought something, and what they brought
+	Writes, DatagramsWritten uint64    // system calls
+	ECN                      [4]uint64 // datagrams read, by the ECN bits of their IP header; all 0 where the system does not tell
+
+	// ReadBuffer and WriteBuffer are the socket's buffers as the system gave them, in
+	// bytes, 0 if not known. A small read buffer loses packets when the program does not
+	// run for some milliseconds: see net.core.rmem_max.
+	ReadBuffer, WriteBuffer int
+}
+
+func (s *socket) stats() SocketStats {
+	st := SocketStats{
+		Reads: s.reads.Load(), DatagramsRead: s.datagramsRead.Load(),
+		Writes: s.writes.Load(), DatagramsWritten: s.datagramsWritten.Load(),
+		ReadBuffer: s.readBuffer, WriteBuffer: s.writeBuffer,
+	}
+	for i := range s.ecn {
+		st.ECN[i] = s.ecn[i].Load()
+	}
+	return st
+}
+
+// Sizes of the buffers for reading: coalesced holds the largest run of datagrams that the
 // system puts together, single more than any one that a peer may send.
 const (
 	coalesced = 1 << 16
@@ -33,6 +66,23 @@ type received struct {
 	from, to netip.AddrPort
 	payload  []byte // valid until the next read
 	segment  int    // > 0: payload is datagrams of this size, the last may be shorter
+	ecn      uint8  // the ECN bits, 0 also if not known
+}
+
+func (r *received) datagrams() int {
+	if r.segment <= 0 {
+		return 1
+	}
+	return (len(r.payload) + r.segment - 1) / r.segment
+}
+
+// A sink takes what a socket reads.
+type sink interface {
+	// arrived takes what one read brought.
+	arrived(*received)
+	// drained follows after one or several of them, when nothing more is there for now
+	// or it is time to act on what came. It returns true to stop reading.
+	drained() (stop bool)
 }
 
 // socketBuffer is what is asked of the system for each direction; it gives what it
@@ -40,34 +90,40 @@ type received struct {
 const socketBuffer = 4 << 20
 
 func newSocket(c *net.UDPConn, how Offload) *socket {
-	c.SetReadBuffer(socketBuffer) // a wish: what the system allows is enough to run
-	c.SetWriteBuffer(socketBuffer)
 	s := &socket{udp: c}
 	s.local = unmap(c.LocalAddr().(*net.UDPAddr).AddrPort())
 	if a, ok := c.RemoteAddr().(*net.UDPAddr); ok && a != nil {
 		s.remote, s.connected = unmap(a.AddrPort()), true
 	}
-	if how == OffloadAuto {
-		s.offload.detect(s)
+	c.SetReadBuffer(socketBuffer) // a wish: what the system allows is enough to run
+	c.SetWriteBuffer(socketBuffer)
+	if s.raw, _ = c.SyscallConn(); s.raw != nil {
+		s.offload.detect(s, how)
 	}
-	size := single
-	if s.offload.coalesces {
-		size = coalesced
-	}
-	s.readBuf = make([]byte, size)
 	return s
 }
 
-// read waits for a datagram until the deadline set on the socket.
-func (s *socket) read() (received, error) {
+// serve reads until the deadline set on the socket, an error, or the sink's stop, which
+// is a nil error.
+func (s *socket) serve(to sink) error {
 	if s.offload.messages {
-		return s.offload.read(s)
+		return s.offload.serve(s, to)
 	}
-	n, from, err := s.udp.ReadFromUDPAddrPort(s.readBuf)
-	if err != nil {
-		return received{}, err
+	if s.readBuf == nil {
+		s.readBuf = make([]byte, single)
 	}
-	return received{from: unmap(from), to: s.local, payload: s.readBuf[:n]}, nil
+	for {
+		n, from, err := s.udp.ReadFromUDPAddrPort(s.readBuf)
+		if err != nil {
+			return err
+		}
+		s.reads.Add(1)
+		s.datagramsRead.Add(1)
+		to.arrived(&received{from: unmap(from), to: s.local, payload: s.readBuf[:n]})
+		if to.drained() {
+			return nil
+		}
+	}
 }
 
 // write sends the datagrams that b holds.
@@ -95,6 +151,8 @@ func (s *socket) writeEach(b []byte, t *conn.Transmit) error {
 		if err != nil && first == nil {
 			first = err
 		}
+		s.writes.Add(1)
+		s.datagramsWritten.Add(1)
 		b = b[n:]
 	}
 	return first
@@ -102,7 +160,7 @@ func (s *socket) writeEach(b []byte, t *conn.Transmit) error {
 
 // maxDatagrams is how many datagrams one write may take.
 func (s *socket) maxDatagrams() int {
-	if s.offload.segments {
+	if s.offload.segments || s.offload.batches {
 		return maxSegments
 	}
 	return 8 // no gain from more: each is a call of its own
@@ -111,7 +169,12 @@ func (s *socket) maxDatagrams() int {
 // maxSegments of 1452 bytes fit into one UDP payload; the kernel takes at most 64.
 const maxSegments = 44
 
+// setReadDeadline has serve return at t.
 func (s *socket) setReadDeadline(t time.Time) { s.udp.SetReadDeadline(t) }
+
+// interrupt has serve return soon. Closing would wait for it, and the caller may be
+// what serve waits for.
+func (s *socket) interrupt() { s.udp.SetReadDeadline(time.Unix(1, 0)) }
 
 func (s *socket) close() error { return s.udp.Close() }
 

@@ -5,13 +5,13 @@ package udp
 import "example.com/gquic/conn"
 
 // offload: nothing beyond the portable calls.
-type offload struct{ messages, segments, coalesces bool }
+type offload struct{ messages, segments, batches bool }
 
-func (*offload) detect(*socket) {}
+func (*offload) detect(*socket, Offload) {}
 
 // dontFragment is not done here: each system has a way of its own.
 func (*socket) dontFragment() {}
 
-func (*offload) read(*socket) (received, error) { panic("not reached: messages is false") }
+func (*offload) serve(*socket, sink) error { panic("not reached: messages is false") }
 
 func (*offload) write(s *socket, b []byte, t *conn.Transmit) error { return s.writeEach(b, t) }
