@@ -5,7 +5,7 @@
 //
 //	go test ./fuzz                              every target on its seeds, and the properties
 //	go test -fuzz=FuzzFrames ./fuzz             one target, until it is stopped
-//	fuzz/run -time 10m                          every target in turn, with a table at the end
+//	go run ./fuzz/run -time 10m                 every target in turn, with a table at the end
 //
 // The targets check properties, not only the absence of panics; docs/testing.md lists
 // them, and says what to do with a finding. Nothing here reads a clock, starts a goroutine

@@ -253,10 +253,10 @@ func (w *World) Check() error {
 
 // Deliver hands over datagram i of those on their way to a side; keep leaves it there too.
 func (w *World) Deliver(to wire.Perspective, i int, keep bool) {
-	w.note("Deliver(%s, %d, %v)", name(to), i, keep)
 	if i >= len(w.Wire[to]) {
 		return
 	}
+	w.note("Deliver(%s, %d, %v)", name(to), i, keep)
 	d := w.Wire[to][i]
 	if !keep {
 		w.drop(to, i)
@@ -266,14 +266,14 @@ func (w *World) Deliver(to wire.Perspective, i int, keep bool) {
 
 // Drop loses datagram i of those on their way to a side.
 func (w *World) Drop(to wire.Perspective, i int) {
-	w.note("Drop(%s, %d)", name(to), i)
-	w.drop(to, i)
+	if i < len(w.Wire[to]) {
+		w.note("Drop(%s, %d)", name(to), i)
+		w.drop(to, i)
+	}
 }
 
 func (w *World) drop(to wire.Perspective, i int) {
-	if i < len(w.Wire[to]) {
-		w.Wire[to] = append(w.Wire[to][:i:i], w.Wire[to][i+1:]...)
-	}
+	w.Wire[to] = append(w.Wire[to][:i:i], w.Wire[to][i+1:]...)
 }
 
 // Receive hands a datagram to a side, as if from the other one.
@@ -330,11 +330,11 @@ func (w *World) Open(side wire.Perspective) {
 
 // Write has a side's application write n bytes to its i-th stream, and perhaps the end.
 func (w *World) Write(side wire.Perspective, i, n int, fin bool) {
-	w.note("Write(%s, %d, %d, %v)", name(side), i, n, fin)
 	s := w.nth(side, i)
 	if s == nil {
 		return
 	}
+	w.note("Write(%s, %d, %d, %v)", name(side), i, n, fin)
 	b := make([]byte, n)
 	for j := range b {
 		b[j] = Pattern(side, s.ID, s.Written+j)
@@ -355,11 +355,11 @@ func (w *World) Write(side wire.Perspective, i, n int, fin bool) {
 
 // Read has a side's application read up to n bytes of its i-th stream, and compares them.
 func (w *World) Read(side wire.Perspective, i, n int) {
-	w.note("Read(%s, %d, %d)", name(side), i, n)
 	s := w.nth(side, i)
 	if s == nil || s.Stopped {
 		return
 	}
+	w.note("Read(%s, %d, %d)", name(side), i, n)
 	b := make([]byte, n)
 	got, fin, err := w.Conn(side).Read(s.ID, b)
 	if err != nil && (got > 0 || fin) {
@@ -401,11 +401,11 @@ func (w *World) compare(side wire.Perspective, s *AppStream, b []byte, fin bool)
 
 // Reset has a side's application reset its i-th stream, or, with code 0, stop reading.
 func (w *World) Reset(side wire.Perspective, i int, code wire.StreamErrorCode) {
-	w.note("Reset(%s, %d, %d)", name(side), i, code)
 	s := w.nth(side, i)
 	if s == nil {
 		return
 	}
+	w.note("Reset(%s, %d, %d)", name(side), i, code)
 	if code == 0 {
 		if err := w.Conn(side).StopReading(s.ID); err == nil {
 			s.Stopped = true

@@ -1,0 +1,182 @@
+// Mutants checks the tests: it puts small, deliberate faults into a copy of the module,
+// one at a time, runs the tests, and says which faults nobody noticed.
+//
+//	go run ./fuzz/mutants                 all, as a table
+//	go run ./fuzz/mutants -only loss.go   those whose file or text contains that
+//
+// The faults stand in mutants.txt. A fault is caught when a package does not build, or
+// its tests fail, panic or hang. The tests of the package with the fault run first, then
+// those of all that is above it.
+package main
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"flag"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+//go:embed mutants.txt
+var list string
+
+type mutant struct{ file, after, what, old, new string }
+
+func main() {
+	only := flag.String("only", "", "run only mutants whose file or description contains this")
+	limit := flag.Duration("timeout", time.Minute, "for the tests of one package")
+	flag.Parse()
+	if err := run(*only, *limit); err != nil {
+		fmt.Fprintln(os.Stderr, "mutants:", err)
+		os.Exit(1)
+	}
+}
+
+func run(only string, limit time.Duration) error {
+	mutants, err := parse(list)
+	if err != nil {
+		return err
+	}
+	dir, err := copyModule()
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	caught, stale, total := 0, 0, 0
+	fmt.Println("| file | fault | caught by |\n| --- | --- | --- |")
+	for _, m := range mutants {
+		if only != "" && !strings.Contains(m.file+" "+m.what, only) {
+			continue
+		}
+		total++
+		by, err := m.try(dir, limit)
+		switch {
+		case errors.Is(err, errStale):
+			by = "stale: the text is no longer there"
+			stale++
+		case err != nil:
+			return err
+		case by == "":
+			by = "**nobody**"
+		default:
+			caught++
+		}
+		fmt.Printf("| %s | %s | %s |\n", m.file, m.what, by)
+	}
+	fmt.Printf("\n%d of %d caught, %d stale\n", caught, total-stale, stale)
+	if caught < total-stale {
+		return errors.New("some faults were not noticed")
+	}
+	return nil
+}
+
+// parse reads mutants.txt.
+func parse(text string) (all []mutant, err error) {
+	for line := range strings.Lines(text) {
+		line = strings.TrimRight(line, "\n")
+		switch {
+		case line == "" || line[0] == '#':
+		case line[0] == '@':
+			where, what, ok := strings.Cut(line[2:], " | ")
+			file, after, ok2 := strings.Cut(where, " ")
+			if !ok || !ok2 {
+				return nil, fmt.Errorf("line %q", line)
+			}
+			all = append(all, mutant{file: file, after: strings.TrimPrefix(after, "*"), what: what})
+		case strings.HasPrefix(line, "- ") && len(all) > 0:
+			all[len(all)-1].old = line[2:]
+		case strings.HasPrefix(line, "+ ") && len(all) > 0:
+			all[len(all)-1].new = line[2:]
+		default:
+			return nil, fmt.Errorf("line %q", line)
+		}
+	}
+	return all, nil
+}
+
+var errStale = errors.New("stale")
+
+// try puts the fault in, runs the tests, and takes it out again.
+func (m *mutant) try(dir string, limit time.Duration) (caughtBy string, err error) {
+	path := filepath.Join(dir, m.file)
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		return "", errStale
+	}
+	text := string(whole)
+	from := strings.Index(text, m.after)
+	if from < 0 {
+		return "", errStale
+	}
+	at := strings.Index(text[from:], m.old)
+	if at < 0 {
+		return "", errStale
+	}
+	at += from
+	if err := os.WriteFile(path, []byte(text[:at]+m.new+text[at+len(m.old):]), 0o644); err != nil {
+		return "", err
+	}
+	defer os.WriteFile(path, whole, 0o644)
+	for _, pkg := range packages(filepath.Dir(m.file)) {
+		if !test(dir, pkg, limit) {
+			return pkg, nil
+		}
+	}
+	return "", nil
+}
+
+// packages lists what to test for a fault in a folder: it, and what is above it.
+func packages(folder string) []string {
+	own := "./" + folder
+	all := []string{own}
+	for _, p := range []string{"./conn", "./fuzz", "./adapters/sim", "./adapters/sim/adversary", "./adapters/udp", "./adapters/h2"} {
+		if p != own {
+			all = append(all, p)
+		}
+	}
+	return all
+}
+
+// test reports whether the tests of a package pass.
+func test(dir, pkg string, limit time.Duration) bool {
+	if _, err := os.Stat(filepath.Join(dir, pkg)); err != nil {
+		return true
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), limit+30*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "go", "test", "-failfast", "-vet=off", "-timeout", limit.String(), pkg)
+	cmd.Dir = dir
+	return cmd.Run() == nil
+}
+
+// copyModule copies the Go files and test data of the module to a temporary folder. The
+// tests that need the folder of vectors beside the checkout are skipped there.
+func copyModule() (string, error) {
+	dir, err := os.MkdirTemp("", "mutants")
+	if err != nil {
+		return "", err
+	}
+	return dir, filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && (path == ".git" || path == filepath.Join("fuzz", "interop")):
+			return fs.SkipDir
+		case d.IsDir():
+			return os.MkdirAll(filepath.Join(dir, path), 0o755)
+		case !d.Type().IsRegular():
+			return nil
+		}
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(filepath.Join(dir, path), b, 0o644)
+	})
+}
