@@ -60,7 +60,7 @@ type parser struct {
 	s    *Scenario
 	line int
 	// The lines of what refers to names, which may be defined later.
-	paths, flows, faults, expectations []int
+	hosts, paths, flows, faults, expectations []int
 }
 
 func (p *parser) at(line int, err error) error {
@@ -289,6 +289,7 @@ func (p *parser) host(words []string) error {
 		return err
 	}
 	p.s.Hosts = append(p.s.Hosts, h)
+	p.hosts = append(p.hosts, p.line)
 	return nil
 }
 

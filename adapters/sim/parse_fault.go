@@ -3,6 +3,9 @@ package sim
 import (
 	"fmt"
 	"time"
+
+	"example.com/gquic/conn"
+	"example.com/gquic/handshake"
 )
 
 // once is at TIME FAULT.
@@ -85,6 +88,13 @@ func (p *parser) fault(f FaultSpec, words []string) (err error) {
 // check looks at what refers to names, once all are known.
 func (p *parser) check() error {
 	s := p.s
+	for i := range s.Hosts {
+		cfg := s.Hosts[i].Config
+		cfg.Wall, cfg.Client = Wall, &handshake.ClientConfig{}
+		if _, err := conn.NewEndpoint(cfg); err != nil {
+			return p.at(p.hosts[i], err)
+		}
+	}
 	for i, path := range s.Paths {
 		for _, h := range []string{path.From, path.To} {
 			if p.findHost(h) == nil {

@@ -25,6 +25,7 @@ type plot struct {
 	rec  *Recording
 	y    int // top of the panel at hand
 	most int64
+	base int64 // the value at the panel's bottom
 }
 
 // SVG draws the run: the first flow's time-sequence diagram, every flow's window and
@@ -41,8 +42,12 @@ func (rec *Recording) SVG() []byte {
 	if title == "" {
 		title = rec.scenario.File
 	}
+	part := formatTime(time.Duration(rec.end))
+	if rec.From > 0 || rec.To > 0 {
+		part = formatTime(rec.From) + " to " + part
+	}
 	fmt.Fprintf(&p.b, `<text x="%d" y="24" font-size="18" font-weight="bold">%s</text><text x="%d" y="24" text-anchor="end" fill="#555">seed %d, %s</text>`+"\n",
-		plotLeft, escape(title), plotLeft+plotWidth, rec.seed, formatTime(time.Duration(rec.end)))
+		plotLeft, escape(title), plotLeft+plotWidth, rec.seed, part)
 	p.y = plotTop
 	p.sequence()
 	p.windows()
@@ -59,12 +64,14 @@ func escape(s string) string {
 
 // x is where an instant lies.
 func (p *plot) x(t gquic.Instant) float64 {
-	return plotLeft + float64(plotWidth)*float64(t)/float64(p.rec.end)
+	from := gquic.Instant(p.rec.From)
+	return plotLeft + float64(plotWidth)*float64(t-from)/float64(p.rec.end-from)
 }
 
 // yOf is where a value lies in the panel at hand.
 func (p *plot) yOf(v int64) float64 {
-	return float64(p.y+plotHeight) - float64(plotHeight)*float64(min(v, p.most))/float64(p.most)
+	v = max(min(v, p.most), p.base)
+	return float64(p.y+plotHeight) - float64(plotHeight)*float64(v-p.base)/float64(p.most-p.base)
 }
 
 // A legend names a line.
@@ -72,16 +79,18 @@ type legend struct{ text, colour, style string }
 
 // begin draws a panel's frame, its axes up to most, the faults, and the legends.
 func (p *plot) begin(title string, most int64, format func(int64) string, legends []legend) {
-	step := niceStep(max(most, 1), 4)
-	p.most = (max(most, 1) + step - 1) / step * step
+	step := niceStep(max(most-p.base, 1), 4)
+	p.base = p.base / step * step
+	p.most = max((most+step-1)/step*step, p.base+step)
 	p.faults()
-	for v := int64(0); v <= p.most; v += step {
+	for v := p.base; v <= p.most; v += step {
 		y := p.yOf(v)
 		fmt.Fprintf(&p.b, `<path d="M%d %.1fh%d" stroke="#e4e4e4"/><text x="%d" y="%.1f" text-anchor="end" fill="#444">%s</text>`+"\n",
 			plotLeft, y, plotWidth, plotLeft-8, y+4.5, format(v))
 	}
-	step = niceStep(int64(p.rec.end), 10)
-	for t := int64(0); t <= int64(p.rec.end); t += step {
+	from := int64(p.rec.From)
+	step = niceStep(int64(p.rec.end)-from, 10)
+	for t := (from + step - 1) / step * step; t <= int64(p.rec.end); t += step {
 		x := p.x(gquic.Instant(t))
 		fmt.Fprintf(&p.b, `<path d="M%.1f %dv%d" stroke="#e4e4e4"/><text x="%.1f" y="%d" text-anchor="middle" fill="#444">%s</text>`+"\n",
 			x, p.y, plotHeight, x, p.y+plotHeight+16, time.Duration(t))
@@ -116,9 +125,13 @@ func niceStep(most int64, steps int64) int64 {
 func (p *plot) faults() {
 	for _, f := range p.rec.scenario.Faults {
 		f.times(time.Duration(p.rec.end), func(t gquic.Instant) {
-			if f.Verb == "outage" {
-				fmt.Fprintf(&p.b, `<rect x="%.1f" y="%d" width="%.1f" height="%d" fill="#f6dcdc"/>`+"\n",
-					p.x(t), p.y, p.x(min(t.Add(f.For), p.rec.end))-p.x(t), plotHeight)
+			from, until := gquic.Instant(p.rec.From), min(t.Add(f.For), p.rec.end)
+			switch {
+			case f.Verb == "outage" && until > from:
+				x := p.x(max(t, from))
+				fmt.Fprintf(&p.b, `<rect x="%.1f" y="%d" width="%.1f" height="%d" fill="#f6dcdc"/>`+"\n", x, p.y, p.x(until)-x, plotHeight)
+				return
+			case f.Verb == "outage" || t < from:
 				return
 			}
 			fmt.Fprintf(&p.b, `<path d="M%.1f %dv%d" stroke="#c060c0" stroke-dasharray="3 3"/>`+"\n", p.x(t), p.y, plotHeight)
@@ -126,7 +139,10 @@ func (p *plot) faults() {
 	}
 }
 
-func (p *plot) end() { p.y += plotHeight + plotGap }
+func (p *plot) end() {
+	p.y += plotHeight + plotGap
+	p.base = 0
+}
 
 // line draws samples; gaps where they are zero, if so wanted.
 func (p *plot) line(v []int64, colour, style string, gaps bool) {
@@ -189,6 +205,9 @@ func bytesFormat(most int64) func(int64) string {
 func (p *plot) sequence() {
 	rec := p.rec
 	top := most(rec.first.sent, rec.flows[0].read)
+	if len(rec.at) > 0 {
+		p.base = rec.flows[0].read[0]
+	}
 	p.begin("Time and sequence, "+rec.flows[0].name, top, bytesFormat(top), []legend{
 		{"sent", "#0072b2", ""}, {"read, in order", "#009e73", `stroke-dasharray="5 3"`}, {"sent again", "#d00000", `stroke-dasharray="3 2"`},
 	})
@@ -287,11 +306,14 @@ func (p *plot) queues() {
 func (p *plot) goodput() {
 	rec := p.rec
 	const pieces = 120
-	width := max(rec.end/pieces, 1)
+	width := max((rec.end-gquic.Instant(rec.From))/pieces, 1)
 	rates := make([][]int64, len(rec.flows))
 	for i := range rec.flows {
 		rates[i] = make([]int64, len(rec.at))
 		from, before := 0, int64(0)
+		if len(rec.at) > 0 {
+			before = rec.flows[i].read[0]
+		}
 		for j, t := range rec.at {
 			for rec.at[from].Add(time.Duration(width)) < t {
 				before = rec.flows[i].read[from]

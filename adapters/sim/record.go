@@ -17,8 +17,10 @@ const (
 )
 
 // A Recording is what is drawn of a run: samples of flows and queues, and what was sent
-// when. Give an empty one to [Scenario.Run], then take its SVG.
+// when. Give one to [Scenario.Run], then take its SVG.
 type Recording struct {
+	From, To time.Duration // the part to draw; To 0: to the end
+
 	scenario *Scenario
 	seed     uint64
 	end      gquic.Instant
@@ -94,14 +96,18 @@ func (rec *Recording) packet(p *conn.PacketTrace) {
 }
 
 func (rec *Recording) mark(m mark) {
-	if len(rec.marks) < maxMarks {
+	if len(rec.marks) < maxMarks && rec.within(m.at) {
 		rec.marks = append(rec.marks, m)
 	}
 }
 
+func (rec *Recording) within(t gquic.Instant) bool {
+	return time.Duration(t) >= rec.From && (rec.To == 0 || time.Duration(t) <= rec.To)
+}
+
 // attach begins the recording of a world.
 func (rec *Recording) attach(st *stage) {
-	*rec = Recording{scenario: st.scenario, seed: st.seed, step: firstSampleStep}
+	*rec = Recording{From: rec.From, To: rec.To, scenario: st.scenario, seed: st.seed, step: firstSampleStep}
 	for _, f := range st.flows[:min(len(st.flows), maxDrawnFlows)] {
 		rec.flows = append(rec.flows, flowTrace{name: f.name})
 	}
@@ -131,9 +137,14 @@ func (rec *Recording) attach(st *stage) {
 func (rec *Recording) sample(st *stage) {
 	for i := range rec.queues {
 		q := &rec.queues[i]
-		q.most = max(q.most, int64(st.World.links[q.index].bytes))
+		if now := int64(st.World.links[q.index].bytes); now > q.most || !rec.within(st.now) {
+			q.most = now
+		}
 	}
-	if st.now < rec.next {
+	if !rec.first.known {
+		rec.identify(st)
+	}
+	if st.now < rec.next || !rec.within(st.now) {
 		return
 	}
 	rec.next = st.now.Add(rec.step)
@@ -144,9 +155,6 @@ func (rec *Recording) sample(st *stage) {
 		var s conn.Stats
 		if c != nil && !f.client.done {
 			s = c.Stats()
-			if i == 0 {
-				rec.first.h, rec.first.known = c.Handle(), true
-			}
 		}
 		t.window = append(t.window, int64(s.CongestionWindow))
 		t.inFlight = append(t.inFlight, int64(s.BytesInFlight))
@@ -162,6 +170,13 @@ func (rec *Recording) sample(st *stage) {
 	rec.first.sent = append(rec.first.sent, rec.first.total)
 	if len(rec.at) >= maxSamples {
 		rec.thin()
+	}
+}
+
+// identify finds the first flow's sender, once there is one.
+func (rec *Recording) identify(st *stage) {
+	if c := st.flows[0].senderConn(st.World, st.clients[0]); c != nil {
+		rec.first.h, rec.first.known = c.Handle(), true
 	}
 }
 
@@ -191,4 +206,10 @@ func (rec *Recording) thin() {
 }
 
 // finish ends the recording.
-func (rec *Recording) finish(st *stage) { rec.end = max(st.now, 1) }
+func (rec *Recording) finish(st *stage) {
+	rec.end = st.now
+	if rec.To > 0 {
+		rec.end = min(rec.end, gquic.Instant(rec.To))
+	}
+	rec.end = max(rec.end, gquic.Instant(rec.From)+1)
+}

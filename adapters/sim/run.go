@@ -36,9 +36,9 @@ func (r *Run) OK() bool { return r.Err == nil }
 type FlowRun struct {
 	Name, Group string
 	Done        bool
-	Err         error // why it is not done
-	Handshake   time.Duration
-	Time        time.Duration // from the dial until all was acknowledged; until the end if it is not done
+	Err         error         // why it is not done
+	Handshake   time.Duration // until connected; the scenario's limit if it never was
+	Time        time.Duration // from the dial until all was acknowledged; the scenario's limit if it was not
 	Bytes       int64         // that the reading side got in all
 	Goodput     int64         // bits of them per second, in the window of measurement
 	Stall       time.Duration // the longest time without a byte, between the first and the last
@@ -215,7 +215,10 @@ func (st *stage) flowRun(i int, f *flow, from, to snapshot) FlowRun {
 		}
 	}
 	run.Time = end.Sub(c.Dialed)
-	run.Handshake = run.Time
+	if !run.Done { // it takes for ever, and for ever is the limit here
+		run.Time = max(run.Time, st.scenario.Limit)
+	}
+	run.Handshake = st.scenario.Limit
 	if c.Connected > 0 {
 		run.Handshake = c.Connected.Sub(c.Dialed)
 	}

@@ -38,12 +38,13 @@ which an expectation failed. -svg draws the run of the first seed.`,
 		fs.StringVar(&c.seeds, "seeds", "", "one seed or a `range` such as 1:200 to run a scenario with; empty: those of the file")
 		fs.IntVar(&c.jobs, "jobs", c.jobs, "runs of a scenario at once")
 		fs.StringVar(&c.svg, "svg", "", "`file` to draw a scenario's first run into")
+		fs.StringVar(&c.zoom, "zoom", "", "`part` of the run to draw, such as 1s:1.5s; empty: all of it")
 		return func(ctx context.Context, o *output) error {
 			if c.file != "" {
 				return c.run(ctx, o)
 			}
-			if c.svg != "" || c.seeds != "" {
-				return misusef("-svg and -seeds go with -scenario")
+			if c.svg != "" || c.seeds != "" || c.zoom != "" {
+				return misusef("-svg, -zoom and -seeds go with -scenario")
 			}
 			return s.run(ctx, o)
 		}

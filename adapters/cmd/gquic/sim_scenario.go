@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"strings"
 	"sync"
 	"time"
 
@@ -16,8 +17,8 @@ import (
 
 // scenarios runs one scenario with many seeds.
 type scenarios struct {
-	file, seeds, svg string
-	jobs             int
+	file, seeds, svg, zoom string
+	jobs                   int
 }
 
 // What a machine reads of a scenario.
@@ -78,9 +79,13 @@ func (c *scenarios) run(ctx context.Context, o *output) error {
 	if c.jobs < 1 {
 		return misusef("-jobs is %d, want 1 or more", c.jobs)
 	}
+	rec, err := c.recording()
+	if err != nil {
+		return err
+	}
 	started := time.Now()
 	heap := watchHeap()
-	runs, err := c.all(ctx, o.stderr, s, seeds)
+	runs, err := c.all(ctx, o.stderr, s, seeds, rec)
 	peak := heap()
 	if err != nil {
 		return err
@@ -125,8 +130,30 @@ func (c *scenarios) object(r *sim.Report, runs []*sim.Run, seeds sim.Seeds, spee
 	return out
 }
 
+// recording returns what is to be drawn, nil if nothing is.
+func (c *scenarios) recording() (*sim.Recording, error) {
+	if c.svg == "" {
+		if c.zoom != "" {
+			return nil, misusef("-zoom goes with -svg")
+		}
+		return nil, nil
+	}
+	rec := new(sim.Recording)
+	if c.zoom == "" {
+		return rec, nil
+	}
+	from, to, both := strings.Cut(c.zoom, ":")
+	var err, err2 error
+	rec.From, err = time.ParseDuration(from)
+	rec.To, err2 = time.ParseDuration(to)
+	if !both || err != nil || err2 != nil || rec.From < 0 || rec.To <= rec.From {
+		return nil, misusef("-zoom %q: want a part of the run such as 1s:1.5s", c.zoom)
+	}
+	return rec, nil
+}
+
 // all runs every seed, some at once, and returns the runs in the order of the seeds.
-func (c *scenarios) all(ctx context.Context, stderr io.Writer, s *sim.Scenario, seeds sim.Seeds) ([]*sim.Run, error) {
+func (c *scenarios) all(ctx context.Context, stderr io.Writer, s *sim.Scenario, seeds sim.Seeds, rec *sim.Recording) ([]*sim.Run, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	runs := make([]*sim.Run, seeds.Count())
@@ -142,13 +169,13 @@ func (c *scenarios) all(ctx context.Context, stderr io.Writer, s *sim.Scenario, 
 			if i >= len(runs) || ctx.Err() != nil {
 				return
 			}
-			var rec *sim.Recording
-			if i == 0 && c.svg != "" {
-				rec = new(sim.Recording)
+			drawn := rec
+			if i > 0 {
+				drawn = nil
 			}
-			r, err := s.Run(ctx, seeds.First+uint64(i), time.Now, rec)
-			if err == nil && rec != nil {
-				if err = os.WriteFile(c.svg, rec.SVG(), 0o644); err != nil {
+			r, err := s.Run(ctx, seeds.First+uint64(i), time.Now, drawn)
+			if err == nil && drawn != nil {
+				if err = os.WriteFile(c.svg, drawn.SVG(), 0o644); err != nil {
 					err = fmt.Errorf("-svg: %w", err)
 				}
 			}
