@@ -122,7 +122,7 @@ func (o *order) serve(s Stack) error {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	go serve(ctx, l)
+	go serve(ctx, l, o.Spec.Work == Idle)
 	out := json.NewEncoder(os.Stdout)
 	out.Encode(ready{l.Addr(), a.der})
 	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
@@ -267,4 +267,4 @@ func Run(ctx context.Context, spec Spec) (Result, error) {
 }
 
 // idleSettles is how long connections are left alone before their memory is measured.
-const idleSettles = 3 * time.Second
+const idleSettles = 7 * time.Second

@@ -23,8 +23,8 @@ func header(op, size uint64) []byte {
 // chunk is how much is written or read in one call.
 const chunk = 64 << 10
 
-// serve answers the streams of all sessions until ctx ends.
-func serve(ctx context.Context, l Listener) {
+// serve answers the streams of all sessions, or the first one of each, until ctx ends.
+func serve(ctx context.Context, l Listener, once bool) {
 	for {
 		s, err := l.Accept(ctx)
 		if err != nil {
@@ -34,6 +34,10 @@ func serve(ctx context.Context, l Listener) {
 			for {
 				st, err := s.Accept(ctx)
 				if err != nil {
+					return
+				}
+				if once { // what is held later is the connection alone
+					answer(st)
 					return
 				}
 				go answer(st)

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"net"
+	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -23,21 +24,21 @@ type Conn struct {
 	client bool
 
 	// All of this is guarded by the endpoint's lock.
-	remote    net.Addr
-	streams   map[wire.StreamID]*Stream // those that can still get an event
+	remote    netip.AddrPort
+	streams   map[wire.StreamID]*Stream // those that can still get an event; nil if none
 	incoming  []*Stream                 // opened by the peer, not yet accepted
 	told      bool                      // the peer's streams are had by PeerStream, not by AcceptStream
 	changed   sync.Cond                 // whatever concerns the connection as a whole
 	connected bool
 	over      bool
-	closing   bool  // closed by the application
-	lost      bool  // over, with written data that was not acknowledged
-	err       error // why it is over
-	ioErr     error // of the socket, while nobody had answered
-	last      ConnectionState
+	closing   bool             // closed by the application
+	lost      bool             // over, with written data that was not acknowledged
+	err       error            // why it is over
+	ioErr     error            // of the socket, while nobody had answered
+	last      *ConnectionState // once it is over
 	chain     []*x509.Certificate
 
-	ctx    context.Context
+	ctx    context.Context // nil until somebody asked for it, as most never do
 	cancel context.CancelCauseFunc
 }
 
@@ -45,12 +46,10 @@ type Conn struct {
 func newConn(e *endpoint, h conn.Handle, core *conn.Conn) *Conn {
 	c := &Conn{
 		e: e, h: h, raw: core,
-		client:  core.Perspective() == wire.Client,
-		remote:  net.UDPAddrFromAddrPort(core.RemoteAddr()),
-		streams: make(map[wire.StreamID]*Stream),
+		client: core.Perspective() == wire.Client,
+		remote: core.RemoteAddr(),
 	}
 	c.changed.L = &e.mu
-	c.ctx, c.cancel = context.WithCancelCause(context.Background())
 	return c
 }
 
@@ -104,7 +103,7 @@ func (c *Conn) handle(ev conn.Event) (due bool) {
 	case conn.StreamsAvailable, conn.GoAwayReceived:
 		c.changed.Broadcast()
 	case conn.PathChanged:
-		c.remote = net.UDPAddrFromAddrPort(ev.Addr)
+		c.remote = ev.Addr
 	case conn.Closed:
 		c.closed(ev.Err)
 	}
@@ -125,7 +124,8 @@ func (c *Conn) closed(err error) {
 		return
 	}
 	c.lost = !c.raw.Delivered()
-	c.last = c.state()
+	last := c.known()
+	c.last = &last
 	c.over, c.err = true, err
 	if c.ioErr != nil {
 		c.err = c.ioErr
@@ -136,7 +136,9 @@ func (c *Conn) closed(err error) {
 		s.writable.Broadcast()
 	}
 	c.changed.Broadcast()
-	c.cancel(c.err)
+	if c.ctx != nil {
+		c.cancel(c.err)
+	}
 }
 
 // opError is an error of this connection as callers see it.
@@ -147,7 +149,7 @@ func (c *Conn) opError(op string, err error) error {
 			err = net.ErrClosed
 		}
 	}
-	return &net.OpError{Op: op, Net: network, Source: c.e.localAddr(), Addr: c.remote, Err: err}
+	return &net.OpError{Op: op, Net: network, Source: c.e.localAddr(), Addr: c.remoteAddr(), Err: err}
 }
 
 func isStreamError(err error) bool {
@@ -285,11 +287,23 @@ func (c *Conn) LocalAddr() net.Addr { return c.e.localAddr() }
 func (c *Conn) RemoteAddr() net.Addr {
 	c.e.mu.Lock()
 	defer c.e.mu.Unlock()
-	return c.remote
+	return c.remoteAddr()
 }
 
 // Context is cancelled when the connection is over; [context.Cause] says why.
-func (c *Conn) Context() context.Context { return c.ctx }
+func (c *Conn) Context() context.Context {
+	c.e.mu.Lock()
+	defer c.e.mu.Unlock()
+	if c.ctx == nil {
+		c.ctx, c.cancel = context.WithCancelCause(context.Background())
+		if c.over {
+			c.cancel(c.err)
+		}
+	}
+	return c.ctx
+}
+
+func (c *Conn) remoteAddr() net.Addr { return net.UDPAddrFromAddrPort(c.remote) }
 
 // Err returns why the connection is over, or nil.
 func (c *Conn) Err() error {
@@ -318,16 +332,19 @@ type ConnectionState struct {
 func (c *Conn) State() ConnectionState {
 	c.e.mu.Lock()
 	defer c.e.mu.Unlock()
-	if c.over {
-		return c.last
+	s := c.last
+	if s == nil {
+		known := c.known()
+		s = &known
 	}
-	return c.state()
+	s.PeerCertificates = c.certificates()
+	return *s
 }
 
-func (c *Conn) state() ConnectionState {
-	core := c.raw
+// certificates parses the peer's chain when somebody asks for it.
+func (c *Conn) certificates() []*x509.Certificate {
 	if c.chain == nil {
-		for _, der := range core.PeerChain() {
+		for _, der := range c.raw.PeerChain() {
 			cert, err := x509.ParseCertificate(der)
 			if err != nil {
 				break // a pinned or unverified chain may hold anything behind its leaf
@@ -335,6 +352,12 @@ func (c *Conn) state() ConnectionState {
 			c.chain = append(c.chain, cert)
 		}
 	}
+	return c.chain
+}
+
+// known is the state without the certificates.
+func (c *Conn) known() ConnectionState {
+	core := c.raw
 	params, _ := core.PeerParams()
 	return ConnectionState{
 		Version:      core.Version(),
@@ -345,9 +368,8 @@ func (c *Conn) state() ConnectionState {
 		Confirmed: core.HandshakeConfirmed(),
 		ZeroRTT:   core.ZeroRTT(),
 
-		PeerCertificates: c.chain,
-		PeerParams:       params,
-		Stats:            core.Stats(),
+		PeerParams: params,
+		Stats:      core.Stats(),
 	}
 }
 

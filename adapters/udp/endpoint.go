@@ -195,8 +195,8 @@ func (e *endpoint) flush(now gquic.Instant) {
 var buffers = sync.Pool{New: func() any { return new([maxSegments * conn.MaxDatagramSize]byte) }}
 
 func (e *endpoint) transmit(now gquic.Instant) {
-	if e.core.NextTimeout() > now {
-		return // nothing to send, and no timer
+	if e.wakeUp() > now {
+		return // nothing to send, no timer, nothing to tidy
 	}
 	out := buffers.Get().(*[maxSegments * conn.MaxDatagramSize]byte)
 	defer buffers.Put(out)
@@ -243,10 +243,13 @@ func (e *endpoint) traceSent(now gquic.Instant, b []byte, t *conn.Transmit) {
 	}
 }
 
+// wakeUp is when the core wants to be called.
+func (e *endpoint) wakeUp() gquic.Instant { return min(e.core.NextTimeout(), e.core.NextTidy()) }
+
 // arm sets the socket's read deadline for the core's. A deadline that is already armed
 // and comes earlier stays: waking once for nothing is cheaper than setting it each time.
 func (e *endpoint) arm(now gquic.Instant) {
-	next := e.core.NextTimeout()
+	next := e.wakeUp()
 	if next == gquic.Never {
 		if !e.armed.IsZero() && e.armed.Sub(e.start) <= time.Duration(now) {
 			e.armed = time.Time{}

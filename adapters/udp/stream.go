@@ -39,6 +39,9 @@ var _ net.Conn = (*Stream)(nil)
 func (c *Conn) newStream(id wire.StreamID) *Stream {
 	s := &Stream{c: c, id: id}
 	s.readable.L, s.writable.L = &c.e.mu, &c.e.mu
+	if c.streams == nil {
+		c.streams = make(map[wire.StreamID]*Stream)
+	}
 	c.streams[id] = s
 	return s
 }
@@ -251,6 +254,9 @@ func (s *Stream) settle() {
 func (s *Stream) forget() {
 	if s.readErr != nil && s.settled {
 		delete(s.c.streams, s.id)
+		if len(s.c.streams) == 0 {
+			s.c.streams = nil
+		}
 	}
 }
 

@@ -47,6 +47,7 @@ func (b *benchmark) define(fs *flag.FlagSet) {
 	fs.Var(&b.versions, "versions", "versions to measure, in turns")
 	fs.IntVar(&b.runs, "runs", 5, "runs of each, of which the median counts")
 	fs.StringVar(&s.CPUProfile, "cpuprofile", "", "`file` for CPU profiles; .server and .client are added")
+	fs.StringVar(&s.HeapProfile, "memprofile", "", "`file` for heap profiles; .server and .client are added")
 	fs.BoolVar(&s.NoOffload, "no-offload", false, "one system call for each datagram")
 	fs.BoolVar(&s.Decimate, "decimate", false, "acknowledge every tenth packet")
 	fs.IntVar(&s.Datagram, "datagram", conn.DefaultDatagramSize, "UDP payload of a full packet, in bytes")
