@@ -89,3 +89,7 @@ func versioned(v wire.Version) func(*Server, *Transport) {
 
 // pause is how long to wait between two looks.
 func pause() <-chan time.Time { return time.After(2 * time.Millisecond) }
+
+func connConfig(host *handshake.HostConfig, client *handshake.ClientConfig) conn.Config {
+	return conn.Config{Server: host, Client: client}
+}
