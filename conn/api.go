@@ -14,6 +14,9 @@ func (c *Conn) OpenStream() (wire.StreamID, error) {
 		return 0, ErrGoingAway
 	}
 	t := &c.streams
+	if t.next+2 < t.next {
+		return 0, ErrStreamLimit // the last ID is taken: connections do not live for ever
+	}
 	if t.own >= t.maxOwn {
 		t.limitHit = true
 		return 0, ErrStreamLimit

@@ -203,6 +203,9 @@ func (c *Conn) statelessReset(d *Datagram) bool {
 const (
 	clientIdleMargin = time.Second
 	serverIdleMargin = 3 * time.Second
+	// minIdleTimeout is what a peer's offer of less counts as: seconds are the unit, and
+	// none would end the connection at once.
+	minIdleTimeout = time.Second
 )
 
 func (c *Conn) idleDeadline() gquic.Instant {

@@ -55,6 +55,11 @@ const (
 	DefaultTimeWait    = 200 * time.Second
 	DefaultMaxTimeWait = 1 << 16
 
+	// MaxEvents is how many events wait to be taken before Receive drops what comes in:
+	// one datagram makes a few hundred at most, so only an embedder that does not drain
+	// them gets there.
+	MaxEvents = 1 << 16
+
 	// MaxKeptPackets is how many packets a connection keeps until their keys arrive;
 	// Chromium and quic-go keep 10.
 	MaxKeptPackets = 10

@@ -82,6 +82,8 @@ type Conn struct {
 	noStopWaiting bool // neither side sends STOP_WAITING
 	stopWaiting   stopWaiting
 
+	probedFrom, probedAt netip.AddrPort // a connectivity probe came, and wants an answer
+
 	streams   streamTable
 	recv      flowctl.ReceiveWindow // of the connection
 	send      flowctl.SendWindow

@@ -1,6 +1,8 @@
 package conn
 
 import (
+	"time"
+
 	"example.com/gquic"
 	"example.com/gquic/conn/recovery"
 	"example.com/gquic/wire"
@@ -25,6 +27,7 @@ func (c *Conn) nextDeadline() (gquic.Instant, Reason) {
 	if t := c.keepAliveDeadline(); t != gquic.Never {
 		sooner(t, ReasonKeepAlive)
 	}
+	sooner(c.nudgeDeadline(), ReasonRetransmitHandshake)
 	if t := c.acks.Timeout(); t > c.e.now {
 		sooner(t, ReasonAck)
 	}
@@ -57,7 +60,10 @@ func (c *Conn) onTimers() {
 	now := e.now
 	if c.state == CloseState {
 		if c.lingerUntil <= now {
-			c.closeOwed = false
+			if c.closeOwed { // nobody took it
+				c.closeOwed = false
+				e.timeWait.add(e, c.id, nil)
+			}
 			e.forget(c)
 			c.releaseIfDone()
 		}
@@ -75,6 +81,9 @@ func (c *Conn) onTimers() {
 	}
 	if t := c.keepAliveDeadline(); t <= now {
 		c.ping.Set()
+	}
+	if c.nudgeDeadline() <= now {
+		c.hs.nudge, c.hs.nudges, c.hs.nudged = true, c.hs.nudges+1, now
 	}
 	if !c.fired && c.detector.Timeout() <= now {
 		c.fired = true
@@ -104,4 +113,21 @@ func (c *Conn) keepAliveDeadline() gquic.Instant {
 		from = max(from, c.firstSent)
 	}
 	return from.Add(c.e.cfg.KeepAlive)
+}
+
+// Nudges: a client whose hello was acknowledged, and whose answer came in part, has
+// nothing to repeat, while its server may have no room left to send to an address that
+// has proved nothing. So the client says PING in a full datagram, with growing pauses.
+const (
+	firstNudge = 150 * time.Millisecond // 1.5 times the RTT that is assumed without a sample
+	maxNudges  = 6                      // the pauses add up to more than the handshake may take
+)
+
+func (c *Conn) nudgeDeadline() gquic.Instant {
+	if c.side == wire.Server || c.state != Handshaking || c.fired || c.hs.nudge || c.hs.nudges >= maxNudges ||
+		c.detector.Timeout() != gquic.Never || c.crypto.recv.Highest() == c.crypto.recv.Offset() {
+		return gquic.Never
+	}
+	pause := max(firstNudge, c.smoothedRTT()*3/2)
+	return max(c.lastReceived, c.hs.nudged).Add(pause << c.hs.nudges)
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/netip"
 
+	"example.com/gquic"
 	"example.com/gquic/conn/ack"
 	"example.com/gquic/conn/congestion"
 	"example.com/gquic/conn/owed"
@@ -34,6 +35,10 @@ type handshaking struct {
 	options    DialOptions
 	negotiated []wire.Version // by a version negotiation packet; nil: none
 	halfOpen   bool           // counted in Endpoint.halfOpen
+	nudge      bool           // a client's PING is due at the null level
+	nudges     int            // so far
+	nudged     gquic.Instant  // the last of them
+	helloSize  int            // of the datagram that brought the newest handshake bytes
 	initialAck bool           // the peer acknowledged a packet of the initial level
 }
 
@@ -145,6 +150,7 @@ func (c *Conn) readMessage(in *incoming) (int, error) {
 		return 0, nil
 	}
 	server := c.hs.server
+	c.hs.helloSize = in.size
 	n, err := server.Receive(in.level, p, in.size, c.e.wall())
 	if n > 0 {
 		c.stats.Hellos++
@@ -242,7 +248,7 @@ func (c *Conn) installKeys(o *handshake.Output) {
 		c.open[handshake.LevelNull] = nil // a full CHLO was accepted (reference: handshake, section 12.2)
 	}
 	if c.side == wire.Client && o.Level == handshake.LevelInitial {
-		c.hs.candidate = nil
+		c.hs.candidate, c.hs.nudge = nil, false
 		c.streams.activateAll(c) // 0-RTT data can go
 	}
 }
@@ -274,13 +280,15 @@ func (c *Conn) rejected(o *handshake.Output) {
 	c.hs.candidate = nil
 	c.zeroRTT = false
 	c.abandon(handshake.LevelInitial, true)
-	c.emit(Event{Kind: ZeroRTTRejected})
+	if c.stats.Hellos == 1 {
+		c.emit(Event{Kind: ZeroRTTRejected})
+	}
 }
 
 // negotiated takes the peer's transport parameters over.
 func (c *Conn) negotiated(p *handshake.Params) {
 	c.params, c.havePeer = *p, true
-	c.idle = p.IdleTimeout
+	c.idle = max(p.IdleTimeout, minIdleTimeout)
 	c.send.Raise(uint64(p.ConnectionWindow))
 	c.streams.raiseLimits(c, p)
 	if c.side == wire.Client {
@@ -389,7 +397,11 @@ func (c *Conn) answered(err error) error {
 	} else {
 		c.runMachine()
 		if c.state != CloseState { // a message may have waited for the answer
-			c.readHello(&incoming{crypto: true, level: c.helloLevel(), size: c.mtu.Size()})
+			in := incoming{crypto: true, level: c.helloLevel()}
+			if c.hs != nil {
+				in.size = c.hs.helloSize
+			}
+			c.readHello(&in)
 		}
 	}
 	c.e.settle(c)

@@ -146,7 +146,8 @@ func (c *Conn) versionNegotiation(h *wire.Header) Verdict {
 
 func (c *Conn) restart(v wire.Version) {
 	e := c.e
-	delete(e.byID, c.id)
+	e.forget(c)
+	c.registered = false
 	c.id = drawID(&c.hs.entropy, 1)
 	e.byID[c.id] = c.handle.index
 	c.version = v

@@ -55,7 +55,8 @@ const (
 	// StreamsAvailable: OpenStream failed for the peer's limit, and may succeed now.
 	StreamsAvailable
 
-	// GoAwayReceived: the peer accepts no new streams.
+	// GoAwayReceived: the peer accepts no new streams, and will not answer ours above
+	// Event.Stream. Event.Err is a [*PeerError] with its reason.
 	GoAwayReceived
 	// PathChanged: the client's address changed to Event.Addr.
 	PathChanged

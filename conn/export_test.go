@@ -49,3 +49,16 @@ func (c *Conn) Inject(now gquic.Instant, level handshake.Level, number wire.Pack
 
 // CryptoEnd returns the offset behind everything written on the crypto stream.
 func (c *Conn) CryptoEnd() uint64 { return c.crypto.send.WrittenEnd() }
+
+// Crowd adds n idle connections that are copies of h but for their IDs.
+func (e *Endpoint) Crowd(h Handle, n int) {
+	for i := range n {
+		d := e.Conn(h).clone(e)
+		d.id = wire.ConnectionID{1, byte(i >> 24), byte(i >> 16), byte(i >> 8), byte(i)}
+		d.queued = false
+		e.add(d)
+		e.byID[d.id] = d.handle.index
+		d.rest()
+		e.schedule(d)
+	}
+}

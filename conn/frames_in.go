@@ -29,7 +29,7 @@ func (c *Conn) frame(in *incoming, f wire.Frame) error {
 	case *wire.GoAwayFrame:
 		if !c.peerGone {
 			c.peerGone = true
-			c.emit(Event{Kind: GoAwayReceived})
+			c.emit(Event{Kind: GoAwayReceived, Stream: f.LastGoodStream, Err: &PeerError{f.Code, string(f.Reason)}})
 		}
 	case *wire.ConnectionCloseFrame:
 		c.end(&PeerError{f.Code, string(f.Reason)})

@@ -32,6 +32,9 @@ func (c *Conn) receive(d *Datagram) Verdict {
 	if !opened {
 		return c.undecryptable(d, h)
 	}
+	if level == handshake.LevelNull && number > c.acks.Largest()+maxFirstPacket {
+		return DroppedMalformed // a forged number would make the real ones unreadable
+	}
 	if c.resting {
 		c.rouse()
 	}
@@ -144,7 +147,7 @@ func (c *Conn) opened(d *Datagram, h *wire.Header, number wire.PacketNumber, lev
 		if f == nil {
 			break
 		}
-		in.retransmittable = in.retransmittable || f.Retransmittable()
+		in.note(f)
 		if err := c.frame(&in, f); err != nil {
 			c.fail(err)
 			return
@@ -153,7 +156,7 @@ func (c *Conn) opened(d *Datagram, h *wire.Header, number wire.PacketNumber, lev
 	if c.state == CloseState {
 		return
 	}
-	c.followPath(d, number, level)
+	c.followPath(d, &in)
 	c.acks.Received(e.now, number, in.retransmittable, c.detector.RTT.Min())
 	c.readHello(&in)
 }
@@ -165,6 +168,21 @@ type incoming struct {
 	size            int // of the datagram
 	retransmittable bool
 	crypto          bool // handshake bytes arrived
+	others          bool // frames that are neither PING nor PADDING
+}
+
+// note counts a frame in.
+func (in *incoming) note(f wire.Frame) {
+	in.retransmittable = in.retransmittable || f.Retransmittable()
+	if t := f.Type(); t != wire.PingType && t != wire.PaddingType {
+		in.others = true
+	}
+}
+
+// isProbe reports whether the packet only tries out a path: PING and PADDING in a full
+// datagram (reference: connection, section 11.3).
+func (in *incoming) isProbe() bool {
+	return !in.others && in.size >= MinDatagramSize && in.level == handshake.LevelForwardSecure
 }
 
 // noteLevel latches weaker protections off when a packet opened under a stronger one.
@@ -188,8 +206,15 @@ func (c *Conn) noteLevel(h *wire.Header, level handshake.Level) {
 
 // followPath takes over a client's new address, but only from an authentic packet that
 // is the newest (reference: connection, section 11.1).
-func (c *Conn) followPath(d *Datagram, number wire.PacketNumber, level handshake.Level) {
-	if c.side == wire.Client || d.From == c.remote || unmapped(d.From) == unmapped(c.remote) || level == handshake.LevelNull || number <= c.acks.Largest() {
+func (c *Conn) followPath(d *Datagram, in *incoming) {
+	if c.side == wire.Client || d.From == c.remote || unmapped(d.From) == unmapped(c.remote) || in.level == handshake.LevelNull {
+		return
+	}
+	if in.isProbe() {
+		c.probedFrom, c.probedAt = d.From, d.To
+		return
+	}
+	if in.number <= c.acks.Largest() {
 		return
 	}
 	if c.detector.Revived(c.e.now, &c.e.report); c.e.report.Probes > 0 {

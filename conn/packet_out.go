@@ -64,6 +64,11 @@ func (c *Conn) appendPacket(b []byte, size int) []byte {
 	if crypto {
 		c.appendCryptoFrame(p)
 	}
+	if level == handshake.LevelNull && c.hs != nil && c.hs.nudge {
+		c.hs.nudge = false
+		p.ping(c)
+		p.padding = true
+	}
 	if level != handshake.LevelNull && level == c.sendLevel() { // no data beside a server's SHLO
 		c.appendControlFrames(p)
 		c.appendStreamFrames(p)
@@ -486,12 +491,23 @@ func (c *Conn) probeDue() int {
 // appendProbe appends a packet of PING and PADDING of the size in question.
 func (c *Conn) appendProbe(b []byte, size int) []byte {
 	p := &c.e.build
-	p.begin(c, b, handshake.LevelForwardSecure, size)
-	c.appendAckFrames(p)
-	ping := wire.PingFrame{}
-	p.b = ping.Append(p.b, &p.context)
+	p.beginProbe(c, b, size)
 	p.packet.Flags |= recovery.Retransmittable | recovery.Probe
-	p.padding = true
 	c.mtu.Sent(p.packet.Number, size)
 	return c.finish(p)
+}
+
+// appendProbeAnswer answers a connectivity probe at the address that it came from. It is
+// neither repeated nor counted in flight (reference: connection, section 11.3).
+func (c *Conn) appendProbeAnswer(b []byte) []byte {
+	p := &c.e.build
+	p.beginProbe(c, b, c.mtu.Size())
+	return c.finish(p)
+}
+
+func (p *packetBuilder) beginProbe(c *Conn, b []byte, size int) {
+	p.begin(c, b, handshake.LevelForwardSecure, size)
+	ping := wire.PingFrame{}
+	p.b = ping.Append(p.b, &p.context)
+	p.padding = true
 }

@@ -28,6 +28,8 @@ func (e *Endpoint) Receive(now gquic.Instant, d Datagram) (Handle, Verdict) {
 	switch {
 	case len(d.Payload) == 0:
 		return e.count(Handle{}, DroppedMalformed)
+	case e.events.len() >= MaxEvents:
+		return e.count(Handle{}, DroppedLimit)
 	case len(d.Payload) > MaxReceivedSize:
 		return e.count(Handle{}, DroppedTooLarge)
 	}
@@ -102,10 +104,10 @@ func (e *Endpoint) receiveUnknown(d *Datagram) (Handle, Verdict) {
 	if h.Kind == wire.PublicResetPacket || h.Kind == wire.VersionNegotiationPacket {
 		return Handle{}, DroppedReset // a server's packets, and so not for a server
 	}
-	if !h.HasConnectionID {
+	if !h.HasConnectionID || d.From.Port() == 0 { // nobody can be answered at port 0
 		return Handle{}, DroppedUnknown
 	}
-	if v, known := e.timeWait.packet(e, d, h.ConnectionID); known {
+	if v, known := e.timeWait.packet(e, d, h); known {
 		return Handle{}, v
 	}
 	switch {

@@ -155,19 +155,25 @@ func (t *timeWait) expire(now gquic.Instant) {
 	}
 }
 
-// packet handles a datagram for a closed connection, if id is one: the first, second,
-// fourth, eighth … is answered with the CONNECTION_CLOSE, if there was one.
-func (t *timeWait) packet(e *Endpoint, d *Datagram, id wire.ConnectionID) (Verdict, bool) {
-	number, ok := t.byID[id]
+// packet handles a datagram for a closed connection, if h names one: the first, second,
+// fourth, eighth … is answered with the CONNECTION_CLOSE, or with a reset if the
+// connection ended without one.
+func (t *timeWait) packet(e *Endpoint, d *Datagram, h *wire.Header) (Verdict, bool) {
+	number, ok := t.byID[h.ConnectionID]
 	if !ok {
 		return 0, false
 	}
 	entry := t.entries.at(int(number - t.first))
 	entry.packets++
-	if entry.close == nil || bits.OnesCount32(entry.packets) != 1 || len(entry.close) > len(d.Payload)*3 {
+	switch {
+	case bits.OnesCount32(entry.packets) != 1 || len(entry.close) > len(d.Payload)*3:
 		return DroppedTimeWait, true
+	case entry.close != nil:
+		return e.reply(d, entry.close, ClosedAgain), true
+	case h.Version == 0:
+		return e.answerReset(d, h), true
 	}
-	return e.reply(d, entry.close, ClosedAgain), true
+	return DroppedTimeWait, true
 }
 
 func (t *timeWait) clone() timeWait {

@@ -57,6 +57,11 @@ func (e *Endpoint) AppendTransmit(now gquic.Instant, b []byte, maxDatagrams int)
 func (c *Conn) appendDatagrams(b []byte, limit int) ([]byte, Transmit) {
 	t := Transmit{From: c.local, To: c.remote, Conn: c.handle}
 	full := c.mtu.Size()
+	if c.probedFrom.IsValid() && c.state != CloseState {
+		t.To, t.From = c.probedFrom, c.probedAt
+		c.probedFrom = netip.AddrPort{}
+		return c.appendProbeAnswer(b), t
+	}
 	b = slices.Grow(b, min(limit, 4)*full)
 	for n := 0; n < limit; n++ {
 		if size := c.probeDue(); size > 0 {
