@@ -492,7 +492,7 @@ func (w *World) rest() error {
 		}
 		c, s := w.Conn(wire.Client), w.Conn(wire.Server)
 		next := min(w.Ends[0].NextTimeout(), w.Ends[1].NextTimeout())
-		if w.failed != nil || c.State() != conn.Established || s.State() != conn.Established || next > w.Now.Add(10*time.Second) {
+		if w.failed != nil || c.State() != conn.Established || s.State() != conn.Established {
 			break
 		}
 		if c.Stats().BytesInFlight == 0 && s.Stats().BytesInFlight == 0 && next > w.Now.Add(500*time.Millisecond) {
