@@ -71,6 +71,7 @@ var metrics = []metric{
 	{name: "stall", of: ofFlow, kind: times, flow: func(f *FlowRun) int64 { return int64(f.Stall) }},
 	{name: "resume", of: ofFlow, kind: times, flow: func(f *FlowRun) int64 { return int64(f.Resume) }},
 	{name: "spurious", of: ofFlow, kind: counts, flow: func(f *FlowRun) int64 { return int64(f.Sender.SpuriousLosses) }},
+	{name: "answers", of: ofFlow, kind: shares, flow: func(f *FlowRun) int64 { return ratio(f.Sender.PacketsReceived, f.Sender.PacketsSent) }},
 	{name: "use", of: ofLink, kind: shares, link: func(l *LinkRun) int64 { return int64(l.Use) }},
 	{name: "wait", of: ofLink, kind: times, link: func(l *LinkRun) int64 { return int64(l.Wait95) }},
 	{name: "dropped", of: ofLink, kind: counts, link: func(l *LinkRun) int64 { return int64(l.Stats.QueueDropped + l.Stats.CoDelDropped) }},

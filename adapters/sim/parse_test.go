@@ -63,7 +63,7 @@ func TestParseErrors(t *testing.T) {
 		{"at 3s outage down", `x.txt:10: want outage LINK TIME`},
 		{"every 0s rebind a", `x.txt:10: every 0s is too often: want 1us or more`},
 		{"every 1s rebind down", `x.txt:10: there is no host "down": want one of [a b]`},
-		{"expect speed f >= 1", `x.txt:10: unknown metric "speed": want one of done, time, handshake, goodput, stall, resume, spurious, use, wait, dropped, retransmitted, connections, fairness`},
+		{"expect speed f >= 1", `x.txt:10: unknown metric "speed": want one of done, time, handshake, goodput, stall, resume, spurious, answers, use, wait, dropped, retransmitted, connections, fairness`},
 		{"expect time g <= 1s", `x.txt:10: there is no flow "g": want one of [f]`},
 		{"expect time f = 1s", `x.txt:10: want an operator and a value after the name: <=, >= or within`},
 		{"expect time f <= fast", `x.txt:10: "fast" is no time: want one such as 50ms, 3s or 2m`},

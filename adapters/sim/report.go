@@ -68,6 +68,8 @@ func (r *Report) Add(run *Run) {
 		r.row("time", f.Group, times, false, int64(f.Time))
 		r.row("handshake", f.Group, times, false, int64(f.Handshake))
 		r.row("stall", f.Group, times, false, int64(f.Stall))
+		r.row("spurious losses", f.Group, counts, false, int64(f.Sender.SpuriousLosses))
+		r.row("answers", f.Group, shares, false, ratio(f.Sender.PacketsReceived, f.Sender.PacketsSent))
 		if f.RTO > 0 {
 			r.row("resume", f.Group, times, false, int64(f.Resume))
 		}
