@@ -123,3 +123,12 @@ func (e *Error) Error() string { return fmt.Sprintf("headers stream: %s (%v)", e
 func misframed(format string, args ...any) error {
 	return &Error{wire.InvalidHeadersStreamData, fmt.Sprintf(format, args...)}
 }
+
+// Fields makes a header list of names and values in turn.
+func Fields(pairs ...string) []hpack.HeaderField {
+	list := make([]hpack.HeaderField, 0, len(pairs)/2)
+	for i := 0; i+1 < len(pairs); i += 2 {
+		list = append(list, hpack.HeaderField{Name: pairs[i], Value: pairs[i+1]})
+	}
+	return list
+}
