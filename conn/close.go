@@ -103,7 +103,7 @@ func (c *Conn) end(err error) {
 	c.emit(Event{Kind: Closed, Err: err})
 	if !c.closeOwed {
 		e.forget(c)
-		e.timeWait.add(e, c.id, nil)
+		e.timeWait.add(e, c, nil)
 	}
 }
 
@@ -136,9 +136,9 @@ func (c *Conn) appendClose(b []byte) []byte {
 		f := wire.ConnectionCloseFrame{Code: c.close.code, Reason: []byte(c.close.reason)}
 		p.b = f.Append(p.b, &p.context)
 		b = c.finish(p)
-		e.timeWait.add(e, c.id, append([]byte(nil), b[p.start:]...))
+		e.timeWait.add(e, c, append([]byte(nil), b[p.start:]...))
 	} else {
-		e.timeWait.add(e, c.id, nil)
+		e.timeWait.add(e, c, nil)
 	}
 	c.hs = nil
 	e.forget(c)

@@ -62,7 +62,7 @@ func (c *Conn) onTimers() {
 		if c.lingerUntil <= now {
 			if c.closeOwed { // nobody took it
 				c.closeOwed = false
-				e.timeWait.add(e, c.id, nil)
+				e.timeWait.add(e, c, nil)
 			}
 			e.forget(c)
 			c.releaseIfDone()

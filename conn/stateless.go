@@ -131,14 +131,16 @@ type closedID struct {
 	expires gquic.Instant
 	packets uint32 // that arrived since
 	close   []byte // the CONNECTION_CLOSE packet that was sent, nil if none
+	told    bool   // the peer knows: it closed the connection itself
 }
 
-func (t *timeWait) add(e *Endpoint, id wire.ConnectionID, close []byte) {
+func (t *timeWait) add(e *Endpoint, c *Conn, close []byte) {
 	if t.entries.len() >= e.cfg.MaxTimeWait {
 		t.drop()
 	}
-	t.byID[id] = t.first + uint64(t.entries.len())
-	t.entries.push(closedID{id: id, expires: e.now.Add(e.cfg.TimeWait), close: close})
+	_, told := c.err.(*PeerError)
+	t.byID[c.id] = t.first + uint64(t.entries.len())
+	t.entries.push(closedID{id: c.id, expires: e.now.Add(e.cfg.TimeWait), close: close, told: told})
 }
 
 func (t *timeWait) drop() {
@@ -157,7 +159,7 @@ func (t *timeWait) expire(now gquic.Instant) {
 
 // packet handles a datagram for a closed connection, if h names one: the first, second,
 // fourth, eighth … is answered with the CONNECTION_CLOSE, or with a reset if the
-// connection ended without one.
+// connection ended without one from either side.
 func (t *timeWait) packet(e *Endpoint, d *Datagram, h *wire.Header) (Verdict, bool) {
 	number, ok := t.byID[h.ConnectionID]
 	if !ok {
@@ -170,7 +172,7 @@ func (t *timeWait) packet(e *Endpoint, d *Datagram, h *wire.Header) (Verdict, bo
 		return DroppedTimeWait, true
 	case entry.close != nil:
 		return e.reply(d, entry.close, ClosedAgain), true
-	case h.Version == 0:
+	case h.Version == 0 && !entry.told:
 		return e.answerReset(d, h), true
 	}
 	return DroppedTimeWait, true
