@@ -57,7 +57,7 @@ func (cc *clientConn) roundTrip(req *http.Request, reused bool) (*http.Response,
 		select {
 		case <-cc.safe:
 		case <-cc.done:
-			return nil, &lostError{cc.err}
+			return nil, &lostError{cc.err, true}
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
@@ -65,7 +65,7 @@ func (cc *clientConn) roundTrip(req *http.Request, reused bool) (*http.Response,
 	s, err := cc.open(ctx)
 	if err != nil {
 		if cc.c.Context().Err() != nil {
-			return nil, &lostError{err}
+			return nil, &lostError{err, true}
 		}
 		return nil, err
 	}
@@ -83,7 +83,7 @@ func (cc *clientConn) roundTrip(req *http.Request, reused bool) (*http.Response,
 	if err := cc.sendHeaders(ctx, s.ID(), fields, !hasBody, DefaultPriority, nil); err != nil {
 		cs.fail(err, wire.StreamCancelled)
 		if cc.c.Context().Err() != nil {
-			err = &lostError{err}
+			err = &lostError{err, false}
 		}
 		return nil, err
 	}
@@ -112,7 +112,7 @@ func (cs *clientStream) await(ctx context.Context, gzip bool) (*http.Response, e
 	case <-ctx.Done():
 		cs.fail(ctx.Err(), wire.StreamCancelled)
 	case <-cs.cc.done:
-		cs.fail(&lostError{cs.cc.err}, wire.StreamCancelled)
+		cs.fail(&lostError{cs.cc.err, false}, wire.StreamCancelled)
 	}
 	<-cs.decided
 	cs.mu.Lock()

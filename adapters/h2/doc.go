@@ -47,5 +47,6 @@
 // but not obeyed: the connection sends its streams in turn. Informational responses
 // other than 100 are not sent, since browsers take them for the final one. Request
 // trailers need [Transport.RequestTrailers], since a server cannot say that it knows
-// them. There is no Hijack and no CONNECT proxying.
+// them. Host names must be in ASCII: there is no conversion to punycode. There is no
+// Hijack.
 package h2

@@ -408,3 +408,68 @@ func TestFlatMemory(t *testing.T) {
 		t.Errorf("%d connections", n)
 	}
 }
+
+// A page of a browser's kind: a document, a hundred resources of all sizes at once, an
+// upload; and the visit is repeated with 0-RTT, over a link of either version.
+func TestPage(t *testing.T) {
+	size := func(i int) int { return i * i * 20 }
+	mux := http.NewServeMux()
+	mux.HandleFunc("/{$}", func(w http.ResponseWriter, r *http.Request) {
+		for i := range 100 {
+			fmt.Fprintf(w, "<img src=/r/%d>\n", i)
+		}
+	})
+	mux.HandleFunc("/r/{n}", func(w http.ResponseWriter, r *http.Request) {
+		var n int
+		fmt.Sscan(r.PathValue("n"), &n)
+		w.Header().Set("Set-Cookie", "seen="+r.PathValue("n"))
+		w.Write(bytes.Repeat([]byte{byte(n)}, size(n)))
+	})
+	mux.HandleFunc("/up", func(w http.ResponseWriter, r *http.Request) {
+		n, err := io.Copy(io.Discard, r.Body)
+		fmt.Fprint(w, n, err)
+	})
+	for _, v := range []wire.Version{wire.Q043, wire.Q044} {
+		w := start(t, mux, versioned(v))
+		get := func(path string) ([]byte, *http.Response) {
+			resp, err := w.client.Get(w.url + path)
+			if err != nil {
+				t.Error(err)
+				return nil, nil
+			}
+			defer resp.Body.Close()
+			b, err := io.ReadAll(resp.Body)
+			if err != nil {
+				t.Error(err)
+			}
+			return b, resp
+		}
+		for visit := range 2 {
+			page, resp := get("/")
+			if n := bytes.Count(page, []byte("<img")); n != 100 || resp.TLS.DidResume != (visit == 1) {
+				t.Fatalf("visit %d: %d resources, 0-RTT %v", visit, n, resp.TLS.DidResume)
+			}
+			done := make(chan bool)
+			for i := range 100 {
+				go func() {
+					if b, _ := get(fmt.Sprintf("/r/%d", i)); !bytes.Equal(b, bytes.Repeat([]byte{byte(i)}, size(i))) {
+						t.Errorf("resource %d: %d bytes", i, len(b))
+					}
+					done <- true
+				}()
+			}
+			for range 100 {
+				<-done
+			}
+			resp, err := w.client.Post(w.url+"/up", "image/png", bytes.NewReader(make([]byte, 3<<20)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if b, _ := io.ReadAll(resp.Body); string(b) != fmt.Sprint(3<<20, nil) {
+				t.Errorf("the upload: %s", b)
+			}
+			resp.Body.Close()
+			w.client.CloseIdleConnections()
+		}
+	}
+}

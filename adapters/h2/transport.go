@@ -113,7 +113,10 @@ const maxTries = 4
 var errRefused = errors.New("h2: the server refused the stream")
 
 // A lostError is the end of a connection before the response came.
-type lostError struct{ err error }
+type lostError struct {
+	err    error
+	unsent bool // nothing of the request had been sent
+}
 
 func (e *lostError) Error() string {
 	return "h2: the connection ended before the response: " + e.err.Error()
@@ -128,7 +131,7 @@ func retry(req *http.Request, err error, reused bool, tries int) (*http.Request,
 	var lost *lostError
 	switch {
 	case errors.Is(err, errRefused), errors.Is(err, conn.ErrGoingAway):
-	case errors.As(err, &lost) && reused && idempotent(req):
+	case errors.As(err, &lost) && reused && (lost.unsent || idempotent(req)):
 	default:
 		return nil, false
 	}

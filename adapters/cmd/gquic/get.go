@@ -94,7 +94,7 @@ func (g *getter) run(ctx context.Context, o *output) error {
 	if !g.follow {
 		g.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	}
-	if len(g.files) > 0 {
+	if len(g.files) > 0 || !isTerminal(o.stdout) { // else the bodies are what moves on the screen
 		g.p.begin(o.stderr, 0)
 	}
 	reports := make([]getReport, len(urls))
@@ -275,11 +275,11 @@ func (g *getter) fetch(ctx context.Context, o *output, u, file string, turn <-ch
 			}
 		}()
 		out = f
-		g.p.expect(resp.ContentLength)
 	case !o.json:
 		<-turn
 		out = o.stdout
 	}
+	g.p.expect(resp.ContentLength)
 	if g.include && !o.json {
 		if file != "" {
 			<-turn
