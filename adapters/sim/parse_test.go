@@ -2,6 +2,7 @@ package sim_test
 
 import (
 	"errors"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -108,4 +109,28 @@ func TestParseAnything(t *testing.T) {
 			t.Fatalf("%v is no ScenarioError", err)
 		}
 	})
+}
+
+// TestDocs: the scenario that docs/simulation.md shows is one, and every word of the language is
+// explained there.
+func TestDocs(t *testing.T) {
+	b, err := os.ReadFile("../../docs/simulation.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(b)
+	_, example, _ := strings.Cut(text, "This is all of one:\n")
+	example, _, _ = strings.Cut(example, "\nRun it")
+	s, err := sim.ParseScenario("simulation.md", example)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(s.Flows) != 1 || len(s.Faults) != 2 || len(s.Expectations) != 2 {
+		t.Errorf("the example has %d flows, %d faults, %d expectations", len(s.Flows), len(s.Faults), len(s.Expectations))
+	}
+	for _, word := range sim.Words() {
+		if !strings.Contains(text, "`"+word) {
+			t.Errorf("docs/simulation.md does not explain %q", word)
+		}
+	}
 }
