@@ -366,8 +366,9 @@ func (w *World) Read(side wire.Perspective, i, n int) {
 		w.fail("a read gave %d bytes and %v", got, err)
 	}
 	w.compare(side, s, b[:got], fin)
-	if err == nil && got < n && !fin {
-		s.Readable = false
+	if err == nil && !fin {
+		left, _, _ := w.Conn(side).Peek(s.ID)
+		s.Readable = got == n && len(left) > 0
 	}
 	w.settle(side)
 }

@@ -32,13 +32,7 @@ var scenarios = []scenario{
 	{name: "connected, Q044", version: wire.Q044, connect: true},
 	{name: "stateless first answer", version: wire.Q043, change: func(c *conn.Config) { c.AlwaysStateless = true }},
 	{name: "stateless first answer, Q044", version: wire.Q044, change: func(c *conn.Config) { c.AlwaysStateless = true }},
-	{name: "version negotiation", version: wire.Q044, change: func(c *conn.Config) {
-		if c.Client != nil {
-			c.Versions = []wire.Version{wire.Q044, wire.Q043}
-		} else {
-			c.Versions = []wire.Version{wire.Q043}
-		}
-	}},
+	{name: "version negotiation", version: wire.Q044, change: disagree},
 	{name: "no connection ID, BBR", version: wire.Q043, connect: true, change: func(c *conn.Config) {
 		c.OmitConnectionID = c.Client != nil
 		c.Options = []handshake.Tag{handshake.MakeTag("TBBR")}
@@ -46,6 +40,15 @@ var scenarios = []scenario{
 	{name: "keep-alive, silent", version: wire.Q044, connect: true, change: func(c *conn.Config) {
 		c.KeepAlive, c.SilentClose = 5*time.Second, true
 	}},
+	{name: "0-RTT, version negotiation", version: wire.Q044, zeroRTT: true, change: disagree},
+}
+
+// disagree has a client prefer a version that its server does not have.
+func disagree(c *conn.Config) {
+	c.Versions = []wire.Version{wire.Q043}
+	if c.Client != nil {
+		c.Versions = []wire.Version{wire.Q044, wire.Q043}
+	}
 }
 
 func (s *scenario) world() *World {
