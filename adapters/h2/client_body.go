@@ -20,10 +20,9 @@ type responseBody struct {
 	cs   *clientStream
 	stop func() bool // of watching the request's context
 
-	mu     sync.Mutex
-	left   int64 // of the content-length; -1: none was given
-	closed bool
-	err    error
+	mu   sync.Mutex
+	left int64 // of the content-length; -1: none was given
+	err  error
 }
 
 var errBodyClosed = errors.New("http: read on closed response body")

@@ -602,6 +602,10 @@ func TestTrace(t *testing.T) {
 		}
 		resp.Body.Close()
 		mu.Lock()
+		// A fast server may answer before the client has said that it wrote the request.
+		if i := slices.Index(got, "GotFirstResponseByte"); i >= 0 {
+			got = append(slices.Delete(got, i, i+1), "GotFirstResponseByte")
+		}
 		if !slices.Equal(got, want) {
 			t.Errorf("got  %q\nwant %q", got, want)
 		}

@@ -184,8 +184,8 @@ func conformanceCases() []conformanceCase {
 			w.(http.Flusher).Flush()
 			w.Header().Set(http.TrailerPrefix+"X-Sum", "42")
 		}},
-		{"http.Error", get, func(w http.ResponseWriter, r *http.Request) { http.Error(w, "broken", 418) }},
-		{"http.Redirect", get, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/there", 302) }},
+		{"http.Error", get, func(w http.ResponseWriter, r *http.Request) { http.Error(w, "broken", http.StatusTeapot) }},
+		{"http.Redirect", get, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/there", http.StatusFound) }},
 		{"not found", get, http.NotFound},
 		{"a folder", simple("GET", "/", nil), files.ServeHTTP},
 		{"a file", simple("GET", "/doc.go", nil), files.ServeHTTP},

@@ -72,7 +72,7 @@ func TestFarewell(t *testing.T) {
 		head[0].Value = "HEAD"
 		r.request(s.ID(), head, true)
 		s.EndWrite()
-		r.answer(s)
+		r.nextHeaders(s.ID()) // and like that client it does not read on
 		eventually(t, "a farewell that ends the stream after HEAD", func() bool { return r.frames.count("RST_STREAM "+num(s.ID())+" code 7") == 1 })
 	}
 }
