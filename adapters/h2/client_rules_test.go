@@ -442,7 +442,10 @@ func TestEarlyData(t *testing.T) {
 	if got := ask("GET", nil); got != "GET  hellos 2" {
 		t.Errorf("first contact: %q", got)
 	}
-	for _, method := range []string{"GET", "POST"} {
+	var sawEarly bool
+	methods := []string{"POST", "GET"}
+	for i := 0; i < 200 && !sawEarly; i++ { // the server's answer may come before the request is there
+		method := methods[min(i, 1)]
 		w.transport.CloseIdleConnections()
 		var early bool
 		var mu sync.Mutex
@@ -465,10 +468,14 @@ func TestEarlyData(t *testing.T) {
 			t.Errorf("%q, want %q", got, want)
 		}
 		mu.Lock()
-		if early != (method == "GET") {
-			t.Errorf("%s: sent under the initial keys: %v", method, early)
+		if early && method == "POST" {
+			t.Error("a POST was sent under the initial keys")
 		}
+		sawEarly = early
 		mu.Unlock()
+	}
+	if !sawEarly {
+		t.Error("no GET was sent under the initial keys")
 	}
 }
 
