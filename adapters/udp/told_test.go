@@ -85,3 +85,79 @@ func TestAfterReset(t *testing.T) {
 		t.Errorf("told of %v later", code)
 	}
 }
+
+// What is thrown away does not hold the peer up, and the peer hears nothing of it.
+func TestDiscardRead(t *testing.T) {
+	noLeaks(t)
+	server, client := serverConfig(t)
+	c, s := connected(t, server, client)
+	cs, ss := streams(t, c, s)
+	if n, more := ss.Consumed(); n != 1 || more {
+		t.Errorf("%d bytes consumed, more: %v", n, more)
+	}
+	ss.DiscardRead()
+	if _, err := ss.Read(make([]byte, 1)); err == nil {
+		t.Error("a Read after DiscardRead")
+	}
+	if n, err := cs.Write(make([]byte, 20<<20)); err != nil { // more than any window
+		t.Fatalf("after %d bytes: %v", n, err)
+	}
+	if err := cs.CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.WaitDelivered(patient(t)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ss.Write([]byte("x")); err != nil {
+		t.Errorf("the other direction: %v", err)
+	}
+	if n, err := cs.Read(make([]byte, 1)); n != 1 || err != nil {
+		t.Errorf("the other direction: %d, %v", n, err)
+	}
+}
+
+// After GOAWAY the peer opens no more streams; those that are open go on.
+func TestGoAway(t *testing.T) {
+	noLeaks(t)
+	server, client := serverConfig(t)
+	c, s := connected(t, server, client)
+	cs, ss := streams(t, c, s)
+	if err := s.GoAway(wire.PeerGoingAway, "planned"); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.WaitDelivered(patient(t)); err != nil {
+		t.Fatal(err)
+	}
+	ss.Write([]byte("x"))
+	if n, err := cs.Read(make([]byte, 1)); n != 1 || err != nil {
+		t.Errorf("%d, %v", n, err)
+	}
+	if _, err := c.OpenStream(patient(t)); !errors.Is(err, conn.ErrGoingAway) {
+		t.Errorf("OpenStream: %v", err)
+	}
+}
+
+// The end of a stream that was let go of is noted all the same; one that contradicts what
+// arrived closes the connection.
+func TestEndReadOfForgotten(t *testing.T) {
+	noLeaks(t)
+	server, client := serverConfig(t)
+	c, s := connected(t, server, client)
+	cs, ss := streams(t, c, s)
+	ss.DiscardRead()
+	ss.CloseWrite()
+	if _, err := io.ReadAll(cs); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.EndRead(ss.ID(), 1); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.EndRead(777, 1); err != nil {
+		t.Errorf("a stream that never was: %v", err)
+	}
+	_, s2 := streams(t, c, s)
+	var local *conn.LocalError
+	if err := s.EndRead(s2.ID(), 0); !errors.As(err, &local) || local.Code != wire.StreamDataAfterTermination {
+		t.Errorf("an end before what arrived: %v", err)
+	}
+}
