@@ -2,7 +2,7 @@
 // one at a time, runs the tests, and says which faults nobody noticed.
 //
 //	go run ./fuzz/mutants                 all, as a table
-//	go run ./fuzz/mutants -only loss.go   those whose file or text contains that
+//	go run ./fuzz/mutants -only 'loss'    those whose file or description matches
 //
 // The faults stand in mutants.txt. A fault is caught when a package does not build, or
 // its tests fail, panic or hang. The tests of the package with the fault run first, then
@@ -19,6 +19,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 )
@@ -29,7 +30,7 @@ var list string
 type mutant struct{ file, after, what, old, new string }
 
 func main() {
-	only := flag.String("only", "", "run only mutants whose file or description contains this")
+	only := flag.String("only", "", "a regular expression: run only mutants whose file or description it matches")
 	flag.Parse()
 	if err := run(*only); err != nil {
 		fmt.Fprintln(os.Stderr, "mutants:", err)
@@ -38,6 +39,10 @@ func main() {
 }
 
 func run(only string) error {
+	wanted, err := regexp.Compile(only)
+	if err != nil {
+		return err
+	}
 	mutants, err := parse(list)
 	if err != nil {
 		return err
@@ -51,7 +56,7 @@ func run(only string) error {
 	caught, stale, total := 0, 0, 0
 	fmt.Println("| file | fault | caught by |\n| --- | --- | --- |")
 	for _, m := range mutants {
-		if only != "" && !strings.Contains(m.file+" "+m.what, only) {
+		if !wanted.MatchString(m.file + " " + m.what) {
 			continue
 		}
 		total++
@@ -119,16 +124,20 @@ func (m *mutant) try(dir string, l limits) (caughtBy string, err error) {
 		return "", errStale
 	}
 	at += from
-	if err := l.measure(dir, packages(filepath.Dir(m.file))); err != nil {
-		return "", err
-	}
-	if err := os.WriteFile(path, []byte(text[:at]+m.new+text[at+len(m.old):]), 0o644); err != nil {
-		return "", err
-	}
+	faulty := []byte(text[:at] + m.new + text[at+len(m.old):])
 	defer os.WriteFile(path, whole, 0o644)
 	for _, pkg := range packages(filepath.Dir(m.file)) {
+		if err := l.measure(dir, pkg); err != nil {
+			return "", err
+		}
+		if err := os.WriteFile(path, faulty, 0o644); err != nil {
+			return "", err
+		}
 		if !test(dir, pkg, l[pkg]) {
 			return pkg, nil
+		}
+		if err := os.WriteFile(path, whole, 0o644); err != nil {
+			return "", err
 		}
 	}
 	return "", nil
@@ -138,18 +147,16 @@ func (m *mutant) try(dir string, l limits) (caughtBy string, err error) {
 // without a fault.
 type limits map[string]time.Duration
 
-// measure runs the tests without a fault, which must pass.
-func (l limits) measure(dir string, packages []string) error {
-	for _, pkg := range packages {
-		if _, ok := l[pkg]; ok {
-			continue
-		}
-		start := time.Now()
-		if !test(dir, pkg, 10*time.Minute) {
-			return fmt.Errorf("the tests of %s fail without a fault", pkg)
-		}
-		l[pkg] = 20*time.Second + 4*time.Since(start)
+// measure runs the tests of a package without a fault, once; they must pass.
+func (l limits) measure(dir, pkg string) error {
+	if _, ok := l[pkg]; ok {
+		return nil
 	}
+	start := time.Now()
+	if !test(dir, pkg, 10*time.Minute) {
+		return fmt.Errorf("the tests of %s fail without a fault", pkg)
+	}
+	l[pkg] = 20*time.Second + 4*time.Since(start)
 	return nil
 }
 
