@@ -14,17 +14,20 @@
 // and when its goal is reached. A [Link] carries datagrams in one direction; a path is
 // any list of links, and links may be on many paths, so bottlenecks can be shared. Links
 // delay, jitter, queue, lose (alone or in bursts), reorder, duplicate, corrupt, truncate,
-// limit the size, and fail for a while. A node's address can change under it, as a NAT
-// does it.
+// limit the size, and fail for a while; a queue may be managed (CoDel). A node's address can
+// change under it, as a NAT does it, and its clock can jump forward.
 //
 // While a world runs it holds two asserts about liveness: nobody is idle while a goal is
 // unfinished (nothing scheduled means nothing will ever happen), and nobody asks to be
 // woken at once after everything was drained (a loop of zero-length waits).
 //
-// [World.Digest] is the SHA-256 of every datagram sent, with its time and addresses. Equal
+// [World.Digest] sums up every byte of every datagram sent, with time and addresses. Equal
 // seeds and calls give equal digests on every architecture: probabilities are integers
 // ([PPM]), times are integers, and no map's order or floating-point number decides
 // anything. Deflated certificate chains depend on the version of Go, and so do digests.
 //
-// [Transfer] is a ready-made world with one client and one server.
+// [Transfer] is a ready-made world with one client and one server. A [Scenario] is a world,
+// what flows in it, what goes wrong and what is expected, read from a text file (its language is in
+// docs/simulation.md); run it with many seeds, collect the runs in a [Report], and draw one
+// with a [Recording].
 package sim

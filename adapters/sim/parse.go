@@ -346,6 +346,7 @@ var hostSettings = []setting[HostSpec]{
 	{"handshake", "=10s", field(parseDuration, func(h *HostSpec) *time.Duration { return &h.Config.HandshakeTimeout })},
 	{"keepalive", "=15s", field(parseDuration, func(h *HostSpec) *time.Duration { return &h.Config.KeepAlive })},
 	{"datagram", "=1350", field(parseBytes, func(h *HostSpec) *int { return &h.Config.DatagramSize })},
+	{"mtulimit", "=1452", field(parseBytes, func(h *HostSpec) *int { return &h.Config.MTULimit })},
 	{"window", "=16MiB", func(h *HostSpec, text string) error {
 		n, err := parseBytes(text)
 		h.Config.StreamWindow, h.Config.ConnectionWindow = uint32(n), uint32(min(int64(n)*3/2, 1<<32-1))
