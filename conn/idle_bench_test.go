@@ -29,7 +29,7 @@ func idleServer(tb testing.TB, version wire.Version, n int) (*pair, []conn.Handl
 			tb.Fatal(err)
 		}
 		p.client.Conn(p.c).Write(id, buf, true)
-		p.run(100 * time.Millisecond)
+		p.run(time.Millisecond)
 	}
 	p.sleep(3 * conn.QuietAfter)
 	return p, handles
