@@ -370,9 +370,8 @@ func (p *parser) path(words []string) error {
 }
 
 func (p *parser) flow(words []string) error {
-	const form = "want flow NAME CLIENT SERVER, then download=SIZE, upload=SIZE or for=TIME"
 	if len(words) < 3 {
-		return fmt.Errorf(form)
+		return fmt.Errorf("want flow NAME CLIENT SERVER, then download=SIZE, upload=SIZE or for=TIME")
 	}
 	if err := p.fresh(words, "flow"); err != nil {
 		return err

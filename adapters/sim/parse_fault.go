@@ -146,7 +146,7 @@ func (p *parser) checkFlow(f *FlowSpec) error {
 	}
 	data, acks := p.s.dataPath(f)
 	if data == nil || acks == nil {
-		return fmt.Errorf("datagrams have no way between %s and %s: want path %s %s LINK... and path %s %s LINK...", f.Client, f.Server, f.Client, f.Server, f.Server, f.Client)
+		return fmt.Errorf("datagrams have no way between %s and %s: want path %s %s and path %s %s, each with its links", f.Client, f.Server, f.Client, f.Server, f.Server, f.Client)
 	}
 	return nil
 }

@@ -55,7 +55,7 @@ func TestParseErrors(t *testing.T) {
 		{"path a c up", `x.txt:10: there is no host "c": want one of [a b]`},
 		{"path a b side", `x.txt:10: there is no link "side": want one of [down up]`},
 		{"flow g a", `x.txt:10: want flow NAME CLIENT SERVER, then download=SIZE, upload=SIZE or for=TIME`},
-		{"flow g a a download=1", `x.txt:10: datagrams have no way between a and a: want path a a LINK... and path a a LINK...`},
+		{"flow g a a download=1", `x.txt:10: datagrams have no way between a and a: want path a a and path a a, each with its links`},
 		{"flow g a b download=1XB", `x.txt:10: download: "1XB" is no size: want one such as 100, 64KiB, 16MiB or 1.5GB`},
 		{"at 3s", `x.txt:10: want at TIME FAULT, such as at 3s outage down 2s`},
 		{"at soon rebind a", `x.txt:10: "soon" is no time: want one such as 50ms, 3s or 2m`},
