@@ -23,10 +23,16 @@ func newBulk(tb testing.TB, version wire.Version) *bulk {
 	b := &bulk{pair: newPair(tb, version, func(c, s *conn.Config) {
 		s.StreamWindow, s.ConnectionWindow = 6<<20, 15<<20
 	}), chunk: make([]byte, 128<<10)}
+	b.begin()
+	return b
+}
+
+// begin connects, opens the stream, and reads what comes.
+func (b *bulk) begin() {
 	b.connect()
 	var err error
 	if b.stream, err = b.client.Conn(b.c).OpenStream(); err != nil {
-		tb.Fatal(err)
+		b.tb.Fatal(err)
 	}
 	b.event = func(e *conn.Endpoint, ev conn.Event) {
 		if e != b.server || ev.Kind != conn.StreamReadable {
@@ -42,7 +48,6 @@ func newBulk(tb testing.TB, version wire.Version) *bulk {
 			c.Discard(ev.Stream, len(p))
 		}
 	}
-	return b
 }
 
 // step moves one chunk to the other side; time passes so that pacing lets it go.

@@ -62,3 +62,6 @@ func (e *Endpoint) Crowd(h Handle, n int) {
 		e.schedule(d)
 	}
 }
+
+// Stored is how many bytes of streams were copied into buffers.
+func (e *Endpoint) Stored() uint64 { return e.pool.Stored() }

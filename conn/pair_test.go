@@ -22,6 +22,7 @@ type pair struct {
 	to             netip.AddrPort // whom to dial
 	buf            []byte
 	event          func(e *conn.Endpoint, ev conn.Event)
+	single         bool // one datagram at a time
 }
 
 var (
@@ -78,6 +79,8 @@ func (p *pair) run(d time.Duration) {
 	end := p.now.Add(d)
 	for {
 		for p.carry(p.client, p.server, clientAddr) || p.carry(p.server, p.client, serverAddr) {
+			for p.single && p.carry(p.server, p.client, serverAddr) {
+			}
 		}
 		next := min(p.client.NextTimeout(), p.server.NextTimeout())
 		if next > end {
@@ -90,7 +93,11 @@ func (p *pair) run(d time.Duration) {
 
 // carry hands over one transmit, and drains the events on both sides.
 func (p *pair) carry(from, to *conn.Endpoint, addr netip.AddrPort) bool {
-	b, t, ok := from.AppendTransmit(p.now, p.buf[:0], 16)
+	batch := 16
+	if p.single {
+		batch = 1
+	}
+	b, t, ok := from.AppendTransmit(p.now, p.buf[:0], batch)
 	if ok {
 		if t.From.IsValid() {
 			addr = t.From

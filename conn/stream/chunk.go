@@ -20,8 +20,13 @@ type chunk [ChunkSize]byte
 // zero value is ready and empty; chunks are allocated when there is none left. A clone
 // of an endpoint starts with an empty one.
 type Pool struct {
-	free []*chunk
+	free   []*chunk
+	stored uint64
 }
+
+// Stored returns how many bytes have been copied into chunks: each byte of a stream once
+// at its sender, and once at its receiver.
+func (p *Pool) Stored() uint64 { return p.stored }
 
 // Free returns how many unused chunks the pool holds, at most [MaxFree].
 func (p *Pool) Free() int { return len(p.free) }
@@ -93,6 +98,7 @@ func (l *chunkList) store(p *Pool, offset uint64, data []byte) {
 		n := copy(l.items[pos].chunk[offset%ChunkSize:], data)
 		data = data[n:]
 		offset += uint64(n)
+		p.stored += uint64(n)
 	}
 }
 
