@@ -3,6 +3,7 @@ package udp
 import (
 	"crypto/rand"
 	"crypto/x509"
+	"log/slog"
 	"net"
 	"net/netip"
 	"time"
@@ -27,8 +28,9 @@ const (
 // A Config says how to speak. It is copied when it is used; what it points to must
 // not change afterwards. A nil *Config is a client's, with the system's roots.
 type Config struct {
-	// Conn is the protocol's configuration. Wall and Seed are filled in when zero: from
-	// the system's clock and from its secure random source. A Client that names no way
+	// Conn is the protocol's configuration. Wall, Seed and Server.Secret are filled in when
+	// zero: from the system's clock and from its secure random source. (Without a Secret of
+	// its own a server forgets at its end what it gave to clients for 0-RTT.) A Client that names no way
 	// to judge a certificate (no Roots, Pin, Insecure or External) gets the system's
 	// roots; Dial with no Client at all too.
 	Conn conn.Config
@@ -49,6 +51,16 @@ type Config struct {
 	// Trace, if not nil, is shown every datagram. It is called with the endpoint's lock
 	// held: it must be quick and must not call the endpoint.
 	Trace func(Datagram)
+
+	// Endpoints is how many endpoints, each with a socket and a goroutine, serve an address
+	// that Listen is given; runtime.GOMAXPROCS(0) is the most that helps. The connection
+	// ID decides which one has a connection, so that it stays there when the client's address changes. Up to 256,
+	// on Linux; elsewhere, and with 0, there is one. Limits of Conn hold for each.
+	Endpoints int
+
+	// Log, if not nil, is told what an operator should know: once, that the system gives
+	// sockets smaller buffers than they should have.
+	Log *slog.Logger
 
 	// Offload says which of the system's shortcuts to use. The zero value uses what works.
 	Offload Offload
@@ -96,6 +108,12 @@ func (c *Config) withDefaults() (Config, error) {
 	}
 	if cfg.Conn.Seed == [32]byte{} {
 		rand.Read(cfg.Conn.Seed[:]) // never fails: it stops the program instead
+	}
+	if s := cfg.Conn.Server; s != nil && s.Secret == [32]byte{} {
+		// Nobody else may know the keys that follow from it.
+		own := *s
+		rand.Read(own.Secret[:])
+		cfg.Conn.Server = &own
 	}
 	if len(cfg.Conn.Versions) == 0 {
 		cfg.Conn.Versions = []wire.Version{wire.Q043, wire.Q044}

@@ -64,8 +64,7 @@ func (c *Conn) handle(ev conn.Event) (due bool) {
 	case conn.Connected:
 		c.connected = true
 		if !c.client {
-			c.e.backlog = append(c.e.backlog, c)
-			c.e.acceptable.Signal()
+			c.e.accepted.put(c)
 		}
 		c.changed.Broadcast()
 	case conn.NeedSignature:

@@ -27,16 +27,15 @@ type endpoint struct {
 	armed time.Time // the socket's read deadline; zero: none
 
 	accepts   bool // unknown clients are wanted: there is a Listener, not yet closed
-	backlog   []*Conn
+	accepted  *acceptor
 	lingering []*Conn // whose Close waits for acknowledgements
 	only      *Conn   // of a dialled connection with its own socket: the socket ends with it
 	ended     bool    // no more packets: the socket is closed
 	endErr    error   // why, if the socket failed
 	failures  int     // read errors in a row
 
-	acceptable sync.Cond     // something for Accept to see
-	done       chan struct{} // closed when the goroutine is gone
-	reading    bool          // the goroutine holds the lock; only it looks at this
+	done    chan struct{} // closed when the goroutine is gone
+	reading bool          // the goroutine holds the lock; only it looks at this
 }
 
 // maxReadFailures in a row, none of which is a deadline, end an endpoint: the socket
@@ -64,12 +63,21 @@ func newEndpoint(c *net.UDPConn, cfg *Config) (*endpoint, error) {
 		conns: make(map[conn.Handle]*Conn),
 		done:  make(chan struct{}),
 	}
-	e.acceptable.L = &e.mu
+	e.accepted = newAcceptor(full.Backlog)
+	if got := e.sock.readBuffer; full.Log != nil && got > 0 && got < socketBuffer {
+		smallBuffers.Do(func() {
+			full.Log.Warn("gquic: the system limits the read buffers of sockets; packets are lost when this program does not run for a while",
+				"wanted", socketBuffer, "got", got, "see", "net.core.rmem_max")
+		})
+	}
 	if full.Conn.MTULimit > 0 {
 		e.sock.dontFragment()
 	}
 	return e, nil
 }
+
+// smallBuffers has the complaint made once for a program, not for each socket.
+var smallBuffers sync.Once
 
 func (e *endpoint) now() gquic.Instant { return gquic.Instant(time.Since(e.start)) }
 
@@ -290,7 +298,7 @@ func (e *endpoint) accept(h conn.Handle) *Conn {
 	if core == nil {
 		return nil
 	}
-	if !e.accepts || len(e.backlog) >= e.cfg.Backlog {
+	if !e.accepts || e.accepted.full() {
 		core.Close(wire.PeerGoingAway, "no connections are accepted now")
 		return nil
 	}
@@ -324,7 +332,7 @@ func (e *endpoint) end(err error) {
 	for _, c := range e.conns {
 		c.closed(net.ErrClosed)
 	}
-	e.acceptable.Broadcast()
+	e.accepted.stop(err)
 }
 
 // localAddr is where a connection's datagrams leave from.

@@ -2,15 +2,21 @@ package udp
 
 import (
 	"context"
+	"crypto/sha256"
+	"errors"
+	"iter"
 	"net"
-	"slices"
 
 	"example.com/gquic/conn"
 	"example.com/gquic/wire"
 )
 
-// A Listener is a socket that serves: it accepts connections, and can also begin some.
-type Listener struct{ e *endpoint }
+// A Listener is a socket that serves, or several of one address: it accepts connections,
+// and can also begin some.
+type Listener struct {
+	e    *endpoint
+	more []*endpoint // with Config.Endpoints; all put what they accept where e does
+}
 
 // Listen serves on a UDP address such as ":443" or "127.0.0.1:0". cfg.Conn.Server
 // must hold at least one certificate.
@@ -19,6 +25,11 @@ func Listen(addr string, cfg *Config) (*Listener, error) {
 	if err != nil {
 		return nil, &net.OpError{Op: "listen", Net: network, Err: err}
 	}
+	if cfg != nil && cfg.Endpoints > 1 {
+		if l, err := listenShared(a, cfg); l != nil || err != nil {
+			return l, err
+		}
+	}
 	c, err := net.ListenUDP("udp", a)
 	if err != nil {
 		return nil, err
@@ -26,41 +37,101 @@ func Listen(addr string, cfg *Config) (*Listener, error) {
 	return NewListener(c, cfg)
 }
 
+// listenShared serves on several sockets of one address; nil if the system has no such.
+func listenShared(a *net.UDPAddr, cfg *Config) (*Listener, error) {
+	socks, err := shareAddress(a, cfg.Endpoints)
+	if socks == nil {
+		return nil, err
+	}
+	// All must take each other's tokens and server configs, and none may draw what another
+	// draws.
+	own, err := cfg.withDefaults()
+	l := new(Listener)
+	for i, c := range socks {
+		if err != nil {
+			c.Close()
+			continue
+		}
+		one := own
+		one.Conn.Seed = sha256.Sum256(append(own.Conn.Seed[:], byte(i), byte(i>>8)))
+		var to *acceptor
+		if l.e != nil {
+			to = l.e.accepted
+		}
+		var e *endpoint
+		if e, err = serve(c, &one, to); err != nil {
+			continue
+		}
+		if l.e == nil {
+			l.e = e
+		} else {
+			l.more = append(l.more, e)
+		}
+	}
+	if err != nil {
+		if l.e != nil {
+			l.Close()
+		}
+		return nil, err
+	}
+	return l, nil
+}
+
+// endpoints walks all of them.
+func (l *Listener) endpoints() iter.Seq[*endpoint] {
+	return func(yield func(*endpoint) bool) {
+		if !yield(l.e) {
+			return
+		}
+		for _, e := range l.more {
+			if !yield(e) {
+				return
+			}
+		}
+	}
+}
+
 // NewListener serves on a socket, and closes it in the end. With no Server in the
 // configuration it only dials: many Q043 connections over one socket.
 func NewListener(c *net.UDPConn, cfg *Config) (*Listener, error) {
+	e, err := serve(c, cfg, nil)
+	if err != nil {
+		return nil, err
+	}
+	return &Listener{e: e}, nil
+}
+
+// serve starts an endpoint that puts what it accepts where to says, or with nil has a place
+// of its own.
+func serve(c *net.UDPConn, cfg *Config, to *acceptor) (*endpoint, error) {
 	e, err := newEndpoint(c, cfg)
 	if err != nil {
 		return nil, &net.OpError{Op: "listen", Net: network, Source: c.LocalAddr(), Err: err}
 	}
+	if to != nil {
+		e.accepted = to
+	}
 	e.accepts = e.cfg.Conn.Server != nil
+	if !e.accepts {
+		e.accepted.stop(nil)
+	}
 	go e.run()
-	return &Listener{e}, nil
+	return e, nil
 }
 
 // Accept waits for the next connection. Its client may still turn out to be a replay:
 // ConnectionState.Confirmed tells when it is none. After Close the error is [net.ErrClosed].
 func (l *Listener) Accept(ctx context.Context) (*Conn, error) {
-	e := l.e
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for {
-		if len(e.backlog) > 0 {
-			c := e.backlog[0]
-			e.backlog = slices.Delete(e.backlog, 0, 1)
-			return c, nil
-		}
-		if !e.accepts {
-			err := e.endErr
-			if err == nil {
-				err = net.ErrClosed
-			}
-			return nil, &net.OpError{Op: "accept", Net: network, Source: e.localAddr(), Err: err}
-		}
-		if err := wait(ctx, &e.acceptable); err != nil {
-			return nil, &net.OpError{Op: "accept", Net: network, Source: e.localAddr(), Err: err}
+	c, failure, err := l.e.accepted.take(ctx)
+	if c != nil {
+		return c, nil
+	}
+	if err == nil {
+		if err = failure; err == nil {
+			err = net.ErrClosed
 		}
 	}
+	return nil, &net.OpError{Op: "accept", Net: network, Source: l.e.localAddr(), Err: err}
 }
 
 // Addr returns the address that the listener serves on.
@@ -68,8 +139,12 @@ func (l *Listener) Addr() net.Addr { return l.e.localAddr() }
 
 // Dial connects to a server over the listener's socket, as [Dial] does over one of its
 // own. A second connection to the same address needs Q043: with Q044 the error is
-// conn.ErrAddressInUse.
+// conn.ErrAddressInUse. It does not work with several endpoints: what the server answers
+// may reach another one.
 func (l *Listener) Dial(ctx context.Context, addr string, opts ...DialOption) (*Conn, error) {
+	if len(l.more) > 0 {
+		return nil, dialError(addr, errors.New("a listener of several endpoints cannot dial"))
+	}
 	o, err := dialOptionsFor(addr, opts)
 	if err != nil {
 		return nil, dialError(addr, err)
@@ -77,26 +152,41 @@ func (l *Listener) Dial(ctx context.Context, addr string, opts ...DialOption) (*
 	return dial(ctx, addr, o, l.e.dialShared)
 }
 
-// Stats returns the endpoint's counters: what became of every datagram.
+// Stats returns the endpoints' counters: what became of every datagram.
 func (l *Listener) Stats() conn.EndpointStats {
-	l.e.mu.Lock()
-	defer l.e.mu.Unlock()
-	return l.e.core.Stats()
+	var sum conn.EndpointStats
+	for e := range l.endpoints() {
+		e.mu.Lock()
+		s := e.core.Stats()
+		e.mu.Unlock()
+		for v, n := range s.Verdicts {
+			sum.Verdicts[v] += n
+		}
+		sum.Connections += s.Connections
+		sum.HalfOpen += s.HalfOpen
+		sum.Accepted += s.Accepted
+		sum.Dialed += s.Dialed
+		sum.Resets += s.Resets
+	}
+	return sum
 }
 
 // Close closes the listener and all its connections at once, accepted or not, with
 // PEER_GOING_AWAY. What was written and not yet delivered is lost: see Shutdown.
 func (l *Listener) Close() error {
-	e := l.e
-	e.mu.Lock()
-	if !e.ended {
-		now := e.now()
-		e.core.CloseAll(wire.PeerGoingAway, "the server is closing")
-		e.flush(now)
-		e.end(nil)
+	for e := range l.endpoints() {
+		e.mu.Lock()
+		if !e.ended {
+			now := e.now()
+			e.core.CloseAll(wire.PeerGoingAway, "the server is closing")
+			e.flush(now)
+			e.end(nil)
+		}
+		e.mu.Unlock()
 	}
-	e.mu.Unlock()
-	<-e.done
+	for e := range l.endpoints() {
+		<-e.done
+	}
 	return nil
 }
 
@@ -104,18 +194,23 @@ func (l *Listener) Close() error {
 // acknowledged, and closes. When ctx ends first it closes at once, and returns ctx's
 // error. It does not wait for streams that the application still means to write on.
 func (l *Listener) Shutdown(ctx context.Context) error {
-	e := l.e
-	e.mu.Lock()
-	e.accepts = false
-	e.acceptable.Broadcast()
-	waiting := make([]*Conn, 0, len(e.conns))
-	for _, c := range e.conns {
-		waiting = append(waiting, c)
+	for e := range l.endpoints() {
+		e.mu.Lock()
+		e.accepts = false
+		e.mu.Unlock()
 	}
-	for _, c := range waiting {
-		c.waitDelivered(ctx) // one that ended with its data lost does not stop the others
+	l.e.accepted.stop(nil)
+	for e := range l.endpoints() {
+		e.mu.Lock()
+		waiting := make([]*Conn, 0, len(e.conns))
+		for _, c := range e.conns {
+			waiting = append(waiting, c)
+		}
+		for _, c := range waiting {
+			c.waitDelivered(ctx) // one that ended with its data lost does not stop the others
+		}
+		e.mu.Unlock()
 	}
-	e.mu.Unlock()
 	l.Close()
 	return ctx.Err()
 }

@@ -87,6 +87,9 @@ func TestSystemCallsPerMiB(t *testing.T) {
 
 // A packet costs no allocation on its way through sockets, either.
 func TestRoundTripAllocations(t *testing.T) {
+	if raceDetector {
+		t.Skip("the race detector allocates")
+	}
 	server, client := serverConfig(t, wire.Q043)
 	c, s := connected(t, server, client)
 	cs, ss := streams(t, c, s)

@@ -25,8 +25,21 @@ func (s *socket) stats() SocketStats {
 	return st
 }
 
-// SocketStats returns the counters of the listener's socket.
-func (l *Listener) SocketStats() SocketStats { return l.e.sock.stats() }
+// SocketStats returns the counters of the listener's sockets, and the buffers of one.
+func (l *Listener) SocketStats() SocketStats {
+	sum := l.e.sock.stats()
+	for _, e := range l.more {
+		s := e.sock.stats()
+		sum.Reads += s.Reads
+		sum.DatagramsRead += s.DatagramsRead
+		sum.Writes += s.Writes
+		sum.DatagramsWritten += s.DatagramsWritten
+		for i, n := range s.ECN {
+			sum.ECN[i] += n
+		}
+	}
+	return sum
+}
 
 // SocketStats returns the counters of the connection's socket, which other connections may
 // share.

@@ -1,0 +1,67 @@
+package udp
+
+import (
+	"context"
+	"slices"
+	"sync"
+)
+
+// An acceptor is where the endpoints of a listener put the connections that have arrived,
+// and Accept takes them.
+type acceptor struct {
+	mu      sync.Mutex
+	changed sync.Cond
+	queue   []*Conn
+	limit   int
+	stopped bool
+	err     error // why, if a socket failed
+}
+
+func newAcceptor(limit int) *acceptor {
+	a := &acceptor{limit: limit}
+	a.changed.L = &a.mu
+	return a
+}
+
+func (a *acceptor) full() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return len(a.queue) >= a.limit
+}
+
+func (a *acceptor) put(c *Conn) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.queue = append(a.queue, c)
+	a.changed.Signal()
+}
+
+// stop ends the waiting: nothing more comes.
+func (a *acceptor) stop(err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !a.stopped {
+		a.stopped, a.err = true, err
+	}
+	a.changed.Broadcast()
+}
+
+// take waits for a connection. A nil one without an error says that nothing more comes;
+// then failure is why, if a socket failed.
+func (a *acceptor) take(ctx context.Context) (c *Conn, failure, err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for {
+		if len(a.queue) > 0 {
+			c := a.queue[0]
+			a.queue = slices.Delete(a.queue, 0, 1)
+			return c, nil, nil
+		}
+		if a.stopped {
+			return nil, a.err, nil
+		}
+		if err := wait(ctx, &a.changed); err != nil {
+			return nil, nil, err
+		}
+	}
+}
