@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -50,6 +52,11 @@ type Server struct {
 	draining  bool
 	closed    bool
 }
+
+// lingerTime is how long a connection stays after its last response has arrived, when the
+// server shuts down: quic-go's client throws away what its application has not read yet
+// when the connection closes.
+const lingerTime = 250 * time.Millisecond
 
 // queueFactor times the stream limit is how many requests may wait for a handler: their
 // client opens and resets streams faster than the handlers of the reset ones return.
@@ -194,8 +201,17 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	s.closed = true
 	listeners := s.listeners
 	s.listeners = nil
+	conns := slices.Collect(maps.Keys(s.conns))
 	s.mu.Unlock()
 	var all sync.WaitGroup
+	for _, sc := range conns {
+		all.Go(func() {
+			if sc.c.WaitDelivered(ctx) == nil {
+				sc.linger(ctx)
+			}
+		})
+	}
+	all.Wait()
 	for l := range listeners {
 		all.Go(func() { l.Shutdown(ctx) })
 	}

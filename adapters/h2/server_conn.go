@@ -256,6 +256,17 @@ func (sc *serverConn) goAway() {
 	}
 }
 
+// linger waits until the client has closed, or has had the time to read its last response.
+func (sc *serverConn) linger(ctx context.Context) {
+	t := time.NewTimer(lingerTime)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-sc.c.Context().Done():
+	case <-ctx.Done():
+	}
+}
+
 // A serverStream is one request and its response.
 type serverStream struct {
 	sc     *serverConn

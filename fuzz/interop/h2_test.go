@@ -15,7 +15,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	quic "github.com/lucas-clemente/quic-go"
 )
@@ -161,7 +160,7 @@ func TestHTTPLargeHeaders(t *testing.T) {
 // The client gives up, before and after the response's headers, and the handler hears it.
 // The connection lives on, and no stream is lost.
 func TestHTTPCancelByClient(t *testing.T) {
-	gone := make(chan struct{}, 1)
+	begun, gone := make(chan struct{}, 1), make(chan struct{}, 1)
 	mux := http.NewServeMux()
 	mux.HandleFunc("/ok", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "ok") })
 	mux.HandleFunc("/wait", func(w http.ResponseWriter, r *http.Request) {
@@ -170,6 +169,7 @@ func TestHTTPCancelByClient(t *testing.T) {
 			io.WriteString(w, "some")
 			w.(http.Flusher).Flush()
 		}
+		begun <- struct{}{}
 		<-r.Context().Done()
 		gone <- struct{}{}
 	})
@@ -182,7 +182,10 @@ func TestHTTPCancelByClient(t *testing.T) {
 			if i%2 == 1 {
 				path += "?headers"
 			} else {
-				time.AfterFunc(5*time.Millisecond, cancel) // any moment will do
+				go func() {
+					<-begun
+					cancel()
+				}()
 			}
 			req, _ := http.NewRequestWithContext(ctx, "GET", w.url+path, nil)
 			resp, err := w.client.Do(req)
@@ -190,6 +193,7 @@ func TestHTTPCancelByClient(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
+				<-begun
 				if w.ours == nil {
 					cancel()
 				} else { // h2quic's client does not watch the context any more
