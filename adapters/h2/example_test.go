@@ -115,7 +115,8 @@ func TestCoreUnderEndpoints(t *testing.T) {
 		t.Fatal(err)
 	}
 	wall := func(gquic.Instant) int64 { return time.Now().Unix() }
-	server, err := conn.NewEndpoint(conn.Config{Wall: wall, Seed: [32]byte{1}, Server: &handshake.HostConfig{Certificates: []handshake.Certificate{cert}}})
+	server, err := conn.NewEndpoint(conn.Config{Wall: wall, Seed: [32]byte{1},
+		Server: &handshake.HostConfig{Certificates: []handshake.Certificate{cert}, Secret: [32]byte{3}}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -29,21 +29,29 @@ func (a *acceptor) full() bool {
 	return len(a.queue) >= a.limit
 }
 
-func (a *acceptor) put(c *Conn) {
+// put reports whether c may still be accepted.
+func (a *acceptor) put(c *Conn) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if a.stopped {
+		return false
+	}
 	a.queue = append(a.queue, c)
 	a.changed.Signal()
+	return true
 }
 
-// stop ends the waiting: nothing more comes.
-func (a *acceptor) stop(err error) {
+// stop ends the waiting: nothing more comes. It returns what nobody has accepted; its
+// endpoints still hold it.
+func (a *acceptor) stop(err error) (dropped []*Conn) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if !a.stopped {
 		a.stopped, a.err = true, err
 	}
+	dropped, a.queue = a.queue, nil
 	a.changed.Broadcast()
+	return dropped
 }
 
 // take waits for a connection. A nil one without an error says that nothing more comes;

@@ -3,6 +3,8 @@ package udp
 import (
 	"crypto/rand"
 	"crypto/x509"
+	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -29,10 +31,12 @@ const (
 // not change afterwards. A nil *Config is a client's, with the system's roots.
 type Config struct {
 	// Conn is the protocol's configuration. Wall, Seed and Server.Secret are filled in when
-	// zero: from the system's clock and from its secure random source. (Without a Secret of
-	// its own a server forgets at its end what it gave to clients for 0-RTT.) A Client that names no way
-	// to judge a certificate (no Roots, Pin, Insecure or External) gets the system's
-	// roots; Dial with no Client at all too.
+	// zero: from the system's clock and from its secure random source. A Secret that is
+	// drawn here ends with the listener, and with it all tokens and 0-RTT; give one to
+	// keep them over a restart, or to share them. A Client that names no way to judge a
+	// certificate (no Roots, Pin or Insecure) gets the system's roots; Dial with no
+	// Client at all too. Nothing here signs or verifies from outside: a certificate
+	// without a Key and a Client with External are refused.
 	Conn conn.Config
 
 	// CloseTimeout bounds how long [Conn.Close] waits for the peer's acknowledgements.
@@ -118,7 +122,32 @@ func (c *Config) withDefaults() (Config, error) {
 	if len(cfg.Conn.Versions) == 0 {
 		cfg.Conn.Versions = []wire.Version{wire.Q043, wire.Q044}
 	}
+	if err := cfg.check(); err != nil {
+		return cfg, err
+	}
 	return cfg, cfg.judge()
+}
+
+// check refuses what can serve nobody and reach nobody. The core checks the rest.
+func (c *Config) check() error {
+	switch {
+	case c.CloseTimeout < 0:
+		return fmt.Errorf("Config.CloseTimeout is %v, want 0 or more", c.CloseTimeout)
+	case c.Backlog < 0:
+		return fmt.Errorf("Config.Backlog is %d, want 0 or more", c.Backlog)
+	case c.Endpoints < 0:
+		return fmt.Errorf("Config.Endpoints is %d, want 0 or more", c.Endpoints)
+	case c.Conn.Client != nil && c.Conn.Client.External:
+		return errors.New("Config.Conn.Client.External is set, and nothing here verifies certificates from outside")
+	case c.Conn.Server == nil:
+		return nil
+	}
+	for i := range c.Conn.Server.Certificates {
+		if c.Conn.Server.Certificates[i].Key == nil {
+			return fmt.Errorf("Config.Conn.Server.Certificates[%d] has no key, and nothing here signs from outside", i)
+		}
+	}
+	return nil
 }
 
 // judge gives a client that has no way to judge a certificate the system's roots.
@@ -130,7 +159,7 @@ func (c *Config) judge() error {
 	if client == nil {
 		client = &handshake.ClientConfig{}
 	}
-	if client.Roots == nil && !client.Insecure && len(client.Pin) == 0 && !client.External {
+	if client.Roots == nil && !client.Insecure && len(client.Pin) == 0 {
 		roots, err := x509.SystemCertPool()
 		if err != nil {
 			return err

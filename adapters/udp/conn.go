@@ -63,10 +63,11 @@ func (c *Conn) handle(ev conn.Event) (due bool) {
 	switch ev.Kind {
 	case conn.Connected:
 		c.connected = true
-		if !c.client {
-			c.e.accepted.put(c)
-		}
 		c.changed.Broadcast()
+		if !c.client && !c.e.accepted.put(c) {
+			c.core().Close(wire.PeerGoingAway, notAccepted)
+			return true
+		}
 	case conn.NeedSignature:
 		c.core().ProofSigned(nil, errors.New("the server has no key to sign with"))
 		return true
@@ -219,7 +220,7 @@ func (c *Conn) OpenStream(ctx context.Context) (*Stream, error) {
 func (c *Conn) AcceptStream(ctx context.Context) (*Stream, error) {
 	c.e.mu.Lock()
 	defer c.e.mu.Unlock()
-	for len(c.incoming) == 0 {
+	for len(c.incoming) == 0 || c.closing {
 		if c.over {
 			return nil, c.opError("accept", c.err)
 		}

@@ -292,6 +292,9 @@ func (e *endpoint) dispatch() (again bool) {
 	}
 }
 
+// notAccepted is what clients are told whom nobody wants.
+const notAccepted = "no connections are accepted now"
+
 // accept makes the Conn of a client that has arrived, or closes it if nobody wants it.
 func (e *endpoint) accept(h conn.Handle) *Conn {
 	core := e.core.Conn(h)
@@ -299,7 +302,7 @@ func (e *endpoint) accept(h conn.Handle) *Conn {
 		return nil
 	}
 	if !e.accepts || e.accepted.full() {
-		core.Close(wire.PeerGoingAway, "no connections are accepted now")
+		core.Close(wire.PeerGoingAway, notAccepted)
 		return nil
 	}
 	c := newConn(e, h, core)

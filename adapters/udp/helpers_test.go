@@ -40,6 +40,16 @@ func noLeaks(t *testing.T) {
 	})
 }
 
+// waitFor waits for something that is about to happen.
+func waitFor(t *testing.T, happened func() bool) {
+	t.Helper()
+	for end := time.Now().Add(patience); !happened(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("it does not happen")
+		}
+	}
+}
+
 // serverConfig is a server with a certificate of its own, and what its clients need.
 func serverConfig(t testing.TB, versions ...wire.Version) (server, client *Config) {
 	t.Helper()

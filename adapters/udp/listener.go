@@ -19,8 +19,11 @@ type Listener struct {
 }
 
 // Listen serves on a UDP address such as ":443" or "127.0.0.1:0". cfg.Conn.Server
-// must hold at least one certificate.
+// must hold at least one certificate, each with its key.
 func Listen(addr string, cfg *Config) (*Listener, error) {
+	if cfg == nil || cfg.Conn.Server == nil {
+		return nil, &net.OpError{Op: "listen", Net: network, Err: errors.New("Config.Conn.Server is nil: it takes a certificate to serve anybody")}
+	}
 	a, err := net.ResolveUDPAddr("udp", addr)
 	if err != nil {
 		return nil, &net.OpError{Op: "listen", Net: network, Err: err}
@@ -120,7 +123,8 @@ func serve(c *net.UDPConn, cfg *Config, to *acceptor) (*endpoint, error) {
 }
 
 // Accept waits for the next connection. Its client may still turn out to be a replay:
-// ConnectionState.Confirmed tells when it is none. After Close the error is [net.ErrClosed].
+// ConnectionState.Confirmed tells when it is none. After Close or Shutdown the error is
+// [net.ErrClosed]; connections that nobody had accepted are closed.
 func (l *Listener) Accept(ctx context.Context) (*Conn, error) {
 	c, failure, err := l.e.accepted.take(ctx)
 	if c != nil {
@@ -199,7 +203,9 @@ func (l *Listener) Shutdown(ctx context.Context) error {
 		e.accepts = false
 		e.mu.Unlock()
 	}
-	l.e.accepted.stop(nil)
+	for _, c := range l.e.accepted.stop(nil) {
+		c.CloseWithError(wire.PeerGoingAway, notAccepted)
+	}
 	for e := range l.endpoints() {
 		e.mu.Lock()
 		waiting := make([]*Conn, 0, len(e.conns))

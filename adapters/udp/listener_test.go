@@ -12,11 +12,13 @@ import (
 	"math/big"
 	"net"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"example.com/gquic/conn"
+	"example.com/gquic/handshake"
 	"example.com/gquic/wire"
 )
 
@@ -218,10 +220,118 @@ func TestListenFails(t *testing.T) {
 	if _, err := Listen("127.0.0.1:none", server); err == nil {
 		t.Error("a port that does not exist is served")
 	}
-	bad := *client
-	bad.Conn.MaxStreams = 1 << 30
-	if _, err := Listen("127.0.0.1:0", &bad); err == nil || !strings.Contains(err.Error(), "MaxStreams") {
-		t.Errorf("a configuration that cannot be gives %v", err)
+	withServer := func(change func(*handshake.HostConfig)) *Config {
+		bad, host := *server, *server.Conn.Server
+		host.Certificates = slices.Clone(host.Certificates)
+		change(&host)
+		bad.Conn.Server = &host
+		return &bad
+	}
+	with := func(change func(*Config)) *Config {
+		bad := *server
+		change(&bad)
+		return &bad
+	}
+	for _, bad := range []struct {
+		cfg  *Config
+		want string
+	}{
+		{nil, "Server is nil"},
+		{&Config{}, "Server is nil"},
+		{client, "Server is nil"},
+		{withServer(func(h *handshake.HostConfig) { h.Certificates = nil }), "certificate"},
+		{withServer(func(h *handshake.HostConfig) { h.Certificates[0].Key = nil }), "Certificates[0] has no key"},
+		{with(func(c *Config) { c.Conn.MaxStreams = 1 << 30 }), "MaxStreams"},
+		{with(func(c *Config) { c.Backlog = -1 }), "Backlog"},
+		{with(func(c *Config) { c.CloseTimeout = -1 }), "CloseTimeout"},
+		{with(func(c *Config) { c.Endpoints = -1 }), "Endpoints"},
+	} {
+		l, err := Listen("127.0.0.1:0", bad.cfg)
+		if err == nil {
+			l.Close()
+		}
+		if err == nil || !strings.Contains(err.Error(), bad.want) {
+			t.Errorf("a configuration that cannot be gives %v, want a word of %q", err, bad.want)
+		}
+	}
+}
+
+// TestAcceptAfterEnd has a client that nobody has accepted when the listener ends.
+func TestAcceptAfterEnd(t *testing.T) {
+	noLeaks(t)
+	server, client := serverConfig(t)
+	for name, end := range map[string]func(*Listener) error{
+		"Close":    (*Listener).Close,
+		"Shutdown": func(l *Listener) error { return l.Shutdown(patient(t)) },
+	} {
+		l := listen(t, server)
+		c, err := Dial(patient(t), l.Addr().String(), client)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.CloseWithError(wire.PeerGoingAway, "")
+		waitFor(t, func() bool {
+			l.e.accepted.mu.Lock()
+			defer l.e.accepted.mu.Unlock()
+			return len(l.e.accepted.queue) == 1
+		})
+		if err := end(l); err != nil {
+			t.Error(err)
+		}
+		if got, err := l.Accept(patient(t)); got != nil || !errors.Is(err, net.ErrClosed) {
+			t.Errorf("Accept after %s gives %v, %v", name, got, err)
+		}
+		<-c.Context().Done()
+		if e := (*conn.PeerError)(nil); !errors.As(c.Err(), &e) || e.Code != wire.PeerGoingAway {
+			t.Errorf("after %s the client that was not accepted ends with %v", name, c.Err())
+		}
+	}
+}
+
+// TestAcceptStreamAfterClose has a stream that was not accepted when its connection was
+// closed on this side.
+func TestAcceptStreamAfterClose(t *testing.T) {
+	noLeaks(t)
+	server, client := serverConfig(t)
+	c, s := connected(t, server, client)
+	if st, err := c.OpenStream(patient(t)); err != nil {
+		t.Fatal(err)
+	} else if _, err := st.Write([]byte("!")); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, func() bool {
+		s.e.mu.Lock()
+		defer s.e.mu.Unlock()
+		return len(s.incoming) == 1
+	})
+	s.CloseWithError(wire.PeerGoingAway, "")
+	if st, err := s.AcceptStream(patient(t)); st != nil || !errors.Is(err, net.ErrClosed) {
+		t.Errorf("AcceptStream after CloseWithError gives %v, %v", st, err)
+	}
+}
+
+// TestSecretIsDrawn: no two servers without a Secret take each other's configs, and the
+// caller's configuration stays as it was.
+func TestSecretIsDrawn(t *testing.T) {
+	noLeaks(t)
+	server, client := serverConfig(t)
+	resumes := func(server *Config) (zeroRTT bool) {
+		var kept *handshake.Resumption
+		for range 2 {
+			c, _ := connected(t, server, client, WithResumption(kept))
+			kept, zeroRTT = c.Resumption(), c.State().ZeroRTT
+		}
+		return zeroRTT
+	}
+	if resumes(server) {
+		t.Error("a server takes the config of another one that has no Secret either")
+	}
+	if server.Conn.Server.Secret != [32]byte{} || server.Conn.Seed != [32]byte{} {
+		t.Error("the caller's configuration was changed")
+	}
+	server.Conn.Server.Secret = [32]byte{1, 2, 3}
+	if !resumes(server) {
+		t.Error("a server does not take the config of another one with the same Secret")
 	}
 }
 

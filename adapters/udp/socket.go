@@ -21,6 +21,7 @@ type socket struct {
 	remote    netip.AddrPort // of a connected socket; else invalid
 	offload   offload        // what the system offers, and its state
 	readBuf   []byte         // of the portable way to read
+	read      received       // likewise
 	connected bool
 
 	reads, datagramsRead     atomic.Uint64
@@ -94,7 +95,8 @@ func (s *socket) serve(to sink) error {
 		}
 		s.reads.Add(1)
 		s.datagramsRead.Add(1)
-		to.arrived(&received{from: unmap(from), to: s.local, payload: s.readBuf[:n]})
+		s.read = received{from: unmap(from), to: s.local, payload: s.readBuf[:n]}
+		to.arrived(&s.read)
 		if to.drained() {
 			return nil
 		}
