@@ -57,3 +57,29 @@ func liveHeap() int64 {
 	runtime.ReadMemStats(&m)
 	return int64(m.HeapAlloc)
 }
+
+// BenchmarkStreamMemory reports what a stream costs at a server while it is open and all
+// that was sent on it has been read.
+func BenchmarkStreamMemory(b *testing.B) {
+	p := newPair(b, wire.Q043, func(c, s *conn.Config) { s.MaxStreams = 1 << 20 })
+	p.connect()
+	buf := make([]byte, 10)
+	p.event = func(e *conn.Endpoint, ev conn.Event) {
+		if ev.Kind == conn.StreamReadable {
+			e.Conn(ev.Conn).Read(ev.Stream, buf)
+		}
+	}
+	before := liveHeap()
+	for range b.N {
+		id, err := p.client.Conn(p.c).OpenStream()
+		if err != nil {
+			b.Fatal(err)
+		}
+		p.client.Conn(p.c).Write(id, []byte{1}, false)
+		p.run(100 * time.Microsecond)
+	}
+	p.run(time.Second)
+	p.client = nil
+	b.ReportMetric(float64(liveHeap()-before)/float64(b.N), "bytes/stream")
+	runtime.KeepAlive(p)
+}

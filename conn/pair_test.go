@@ -23,6 +23,7 @@ type pair struct {
 	buf            []byte
 	event          func(e *conn.Endpoint, ev conn.Event)
 	single         bool // one datagram at a time
+	drop, count    int  // every so many datagrams one is lost; 0: none
 }
 
 var (
@@ -106,6 +107,10 @@ func (p *pair) carry(from, to *conn.Endpoint, addr netip.AddrPort) bool {
 			n := len(b)
 			if t.Segment > 0 {
 				n = min(n, t.Segment)
+			}
+			if p.count++; p.drop > 0 && p.count%p.drop == 0 {
+				b = b[n:]
+				continue
 			}
 			to.Receive(p.now, conn.Datagram{From: addr, To: t.To, Payload: b[:n]})
 			b = b[n:]
