@@ -86,8 +86,8 @@ func (c *echoClient) run(ctx context.Context, o *output) error {
 	if r.ZeroRTT {
 		early = " 0-RTT"
 	}
-	o.printf("ok: %s%s, %d bytes there and back on %s in %.3f s, %.2f MB/s, handshake %.1f ms, %s lost\n", r.Version, early,
-		r.Bytes, plural(uint64(r.Streams), "stream", "streams"), r.Seconds, r.MBPerS, r.HandshakeMS, plural(r.Lost, "packet", "packets"))
+	o.printf("ok: %s%s, %d bytes there and back on %s in %.3f s%s, handshake %.1f ms, %s lost\n", r.Version, early, r.Bytes,
+		plural(uint64(r.Streams), "stream", "streams"), r.Seconds, rateOf(r.Bytes, r.MBPerS), r.HandshakeMS, plural(r.Lost, "packet", "packets"))
 	o.object(r)
 	return nil
 }
@@ -106,6 +106,9 @@ func (c *echoClient) echo(ctx context.Context, o *output, cfg *udp.Config, kept 
 	q, err := dial(ctx, c.addr, cfg, opts...)
 	if cert := (*handshake.CertificateError)(nil); errors.As(err, &cert) {
 		return fmt.Errorf("%s has a certificate that is not trusted here (%w): name one with -ca, or its fingerprint with -pin", c.addr, cert)
+	}
+	if ctx.Err() != nil {
+		return errInterrupted
 	}
 	if err != nil {
 		return fmt.Errorf("cannot reach %s: %w", c.addr, reason(err))
@@ -137,21 +140,20 @@ func (c *echoClient) echo(ctx context.Context, o *output, cfg *udp.Config, kept 
 	if ctx.Err() != nil {
 		return errInterrupted
 	}
+	idle := state.PeerParams.IdleTimeout
 	for _, err := range errs {
 		if err != nil {
-			return err
+			return unanswered(err, idle)
 		}
 	}
 	if err := c.store(q.Resumption()); err != nil {
 		return err
 	}
 	if err := q.Close(); err != nil {
-		return fmt.Errorf("closing: %w", reason(err))
+		return fmt.Errorf("closing: %w", unanswered(reason(err), idle))
 	}
 	return nil
 }
-
-var errInterrupted = errors.New("interrupted")
 
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
@@ -190,6 +192,9 @@ func (c *echoClient) config() (*udp.Config, error) {
 	if c.streams < 1 || c.streams > 1<<20 {
 		return nil, misusef("-streams is %d, want 1 or more", c.streams)
 	}
+	if c.serverName != "" && !isHostName(c.serverName) {
+		return nil, misusef("-server-name %.60q is no host name", c.serverName)
+	}
 	trust := &handshake.ClientConfig{Insecure: c.insecure}
 	n := 0
 	if c.insecure {
@@ -227,6 +232,9 @@ func (c *echoClient) load() (*handshake.Resumption, error) {
 	}
 	if err != nil {
 		return nil, fmt.Errorf("-resume: %w", err)
+	}
+	if len(b) == 0 {
+		return nil, fmt.Errorf("-resume: %s is empty, delete it", c.resume)
 	}
 	r := new(handshake.Resumption)
 	if err := r.UnmarshalBinary(b); err != nil {

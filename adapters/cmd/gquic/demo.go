@@ -51,8 +51,8 @@ func (s summary) String() string {
 	if s.ZeroRTT {
 		contact = "0-RTT"
 	}
-	return fmt.Sprintf("%s %s: handshake %s (%.1f ms), %d bytes in %.3f s, %.2f MB/s, %s", s.Version, contact,
-		plural(uint64(s.HandshakeRTTs), "round trip", "round trips"), s.HandshakeMS, s.Bytes, s.Seconds, s.MBPerS, plural(s.Lost, "loss", "losses"))
+	return fmt.Sprintf("%s %s: handshake %s (%.1f ms), %d bytes in %.3f s%s, %s", s.Version, contact,
+		plural(uint64(s.HandshakeRTTs), "round trip", "round trips"), s.HandshakeMS, s.Bytes, s.Seconds, rateOf(s.Bytes, s.MBPerS), plural(s.Lost, "loss", "losses"))
 }
 
 func (d *demo) run(ctx context.Context, o *output) error {

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"os"
 	"strings"
@@ -16,6 +17,8 @@ import (
 	"time"
 
 	"example.com/gquic/adapters/h2"
+	"example.com/gquic/adapters/udp"
+	"example.com/gquic/conn"
 	"example.com/gquic/handshake"
 	"example.com/gquic/wire"
 )
@@ -124,7 +127,11 @@ func (g *getter) run(ctx context.Context, o *output) error {
 		o.object(reports[i])
 		bad = bad || errs[i] == nil && !reports[i].OK
 	}
-	if err := errors.Join(errs...); err != nil {
+	err = errors.Join(errs...)
+	if errors.Is(err, errInterrupted) { // once is enough
+		return errInterrupted
+	}
+	if err != nil {
 		return err
 	}
 	if bad {
@@ -148,6 +155,9 @@ func (g *getter) prepare(urls []string) (*h2.Transport, error) {
 			return nil, misusef("%q is no https URL", u)
 		}
 	}
+	if g.method != "" && !isToken(g.method) {
+		return nil, misusef("-X %q is no method", g.method)
+	}
 	if len(g.files) > len(urls) {
 		return nil, misusef("%d times -o for %s", len(g.files), plural(uint64(len(urls)), "URL", "URLs"))
 	}
@@ -156,6 +166,12 @@ func (g *getter) prepare(urls []string) (*h2.Transport, error) {
 		name, value, ok := strings.Cut(h, ":")
 		if !ok {
 			return nil, misusef("-H %q: want 'Name: value'", h)
+		}
+		if !isToken(name) {
+			return nil, misusef("-H %q: %q is no header's name", h, name)
+		}
+		if strings.ContainsFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) {
+			return nil, misusef("-H %q: its value has control characters", h)
 		}
 		g.header.Add(name, strings.TrimSpace(value))
 	}
@@ -240,20 +256,35 @@ func (g *getter) request(ctx context.Context, u string) (*http.Request, error) {
 func (g *getter) fetch(ctx context.Context, o *output, u, file string, turn <-chan struct{}, r *getReport) (err error) {
 	began := time.Now()
 	r.URL, r.File = u, file
+	idle := conn.DefaultIdleTimeout
 	defer func() {
 		r.Seconds = float64(time.Since(began).Microseconds()) / 1e6
 		r.MBPerS = perSecond(r.Bytes, time.Since(began).Seconds())
+		if err != nil && ctx.Err() != nil {
+			err = errInterrupted
+		}
+		if errors.Is(err, conn.ErrIdleTimeout) {
+			err = fmt.Errorf("%s: after %d bytes: %w", u, r.Bytes, unanswered(err, idle))
+		}
 		if err != nil {
 			r.Error = err.Error()
 		}
 	}()
-	req, err := g.request(ctx, u)
+	trace := &httptrace.ClientTrace{GotConn: func(got httptrace.GotConnInfo) {
+		if s, ok := got.Conn.(*udp.Stream); ok {
+			idle = s.Conn().State().PeerParams.IdleTimeout
+		}
+	}}
+	req, err := g.request(httptrace.WithClientTrace(ctx, trace), u)
 	if err != nil {
 		return err
 	}
 	resp, err := g.client.Do(req)
 	if cert := (*handshake.CertificateError)(nil); errors.As(err, &cert) {
 		return fmt.Errorf("%s has a certificate that is not trusted here (%w): name one with -ca, or its fingerprint with -pin", req.URL.Host, cert)
+	}
+	if failed := (*url.Error)(nil); errors.As(err, &failed) { // it would write the method in its own way
+		return fmt.Errorf("%s: %w", failed.URL, reason(failed.Err))
 	}
 	if err != nil {
 		return err
@@ -287,7 +318,10 @@ func (g *getter) fetch(ctx context.Context, o *output, u, file string, turn <-ch
 		var head bytes.Buffer
 		fmt.Fprintf(&head, "%s %s\n", r.Version, resp.Status)
 		resp.Header.Write(&head)
-		fmt.Fprintf(o.stdout, "%s\n", strings.ReplaceAll(head.String(), "\r", ""))
+		for line := range strings.Lines(strings.ReplaceAll(head.String(), "\r", "")) {
+			fmt.Fprintln(o.stdout, printable(strings.TrimSuffix(line, "\n")))
+		}
+		fmt.Fprintln(o.stdout)
 	}
 	r.Bytes, err = io.Copy(io.MultiWriter(out, counter{&g.p}), resp.Body)
 	if err != nil {

@@ -141,7 +141,10 @@ func (v verb) run(ctx context.Context, args []string, stdout, stderr io.Writer) 
 	if err == nil {
 		return 0
 	}
-	text := strings.Join(strings.Fields(err.Error()), " ") // one line
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		err = errInterrupted
+	}
+	text := printable(strings.Join(strings.Fields(err.Error()), " ")) // one line
 	if m := (misuse{}); errors.As(err, &m) {
 		fmt.Fprintf(stderr, "gquic %s: %s: \"gquic %s -h\" shows the flags\n", v.name, text, v.name)
 		return 2

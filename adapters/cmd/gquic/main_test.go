@@ -93,6 +93,14 @@ func TestMistakes(t *testing.T) {
 	if err := os.WriteFile(junk, []byte("junk"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	empty := filepath.Join(dir, "empty")
+	if err := os.WriteFile(empty, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	zero := filepath.Join(dir, "zero")
+	if err := os.WriteFile(zero, []byte(strings.Repeat("0", 64)), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	missing := filepath.Join(dir, "missing")
 	for _, c := range []struct {
 		args   string
@@ -112,6 +120,12 @@ func TestMistakes(t *testing.T) {
 		{"echo-client -addr 127.0.0.1:1 -insecure -ca " + junk, 1, "no certificate"},
 		{"echo-client -addr 127.0.0.1:1 -ca " + missing, 1, "no such file"},
 		{"echo-client -addr 127.0.0.1:1 -insecure -resume " + junk, 1, "delete it"},
+		{"echo-client -addr 127.0.0.1:1 -insecure -resume " + empty, 1, empty + " is empty, delete it"},
+		{"echo-client -addr 127.0.0.1:1 -insecure -server-name a;é", 2, `-server-name "a;é" is no host name`},
+		{"echo-client -addr 127.0.0.1:1 -insecure -server-name " + strings.Repeat("a", 5000), 2, `a" is no host name`},
+		{"echo-server -secret " + junk, 1, "32 bytes"},
+		{"serve -secret " + zero, 1, "32 bytes"},
+		{"serve -secret " + filepath.Join(missing, "secret"), 1, "no such file"},
 		{"echo-client -addr nonsense -insecure", 1, "nonsense"},
 		{"echo-client -addr 127.0.0.1:1 -insecure", 1, "refused"},
 		{"echo-server -addr 127.0.0.1:99999", 1, "99999"},

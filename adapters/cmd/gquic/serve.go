@@ -25,7 +25,8 @@ var serveVerb = verb{
 	name:    "serve",
 	summary: "serve a folder by HTTP over gQUIC",
 	about: `
-It serves the files of -root, with a listing of folders, ranges and conditional requests, and
+It serves the files of -root (no devices, nothing outside of it), with a listing of folders,
+ranges and conditional requests, and
 
   /-/echo      sends back what is posted
   /-/bytes/N   N pseudo-random bytes, the same for the same N
@@ -33,13 +34,15 @@ It serves the files of -root, with a listing of folders, ranges and conditional 
 
 Requests are logged on standard error. With -tcp it serves the same over TLS on TCP, with
 the Alt-Svc header that moves a browser to gQUIC. Without -cert and -key it makes a
-certificate, and prints what clients need to accept it. It ends cleanly on an interrupt.`,
+certificate, and prints what clients need to accept it. What clients keep for 0-RTT is of no
+use once it has ended, unless it has -secret (and -cert). It ends cleanly on an interrupt.`,
 	flags: func(fs *flag.FlagSet) func(context.Context, *output) error {
 		s := &fileServer{versions: versionList{wire.Q043, wire.Q044}}
-		fs.StringVar(&s.addr, "addr", ":6121", "UDP address to serve on")
+		fs.StringVar(&s.addr, "addr", ":6121", "UDP address to serve on; without a host, on all interfaces")
 		fs.StringVar(&s.root, "root", ".", "`folder` to serve")
 		fs.StringVar(&s.cert, "cert", "", "PEM `file` with the certificate chain, leaf first")
 		fs.StringVar(&s.key, "key", "", "PEM `file` with its private key, RSA or ECDSA")
+		s.secret.define(fs)
 		fs.BoolVar(&s.tcp, "tcp", false, "serve on TCP too, at the same port")
 		fs.BoolVar(&s.quiet, "quiet", false, "do not log requests")
 		fs.Var(&s.versions, "versions", "versions to speak, preferred first")
@@ -49,6 +52,7 @@ certificate, and prints what clients need to accept it. It ends cleanly on an in
 
 type fileServer struct {
 	addr, root, cert, key string
+	secret                secretFile
 	tcp, quiet            bool
 	versions              versionList
 }
@@ -67,6 +71,10 @@ func (s *fileServer) run(ctx context.Context, o *output) error {
 	if err != nil {
 		return err
 	}
+	secret, err := s.secret.load()
+	if err != nil {
+		return err
+	}
 	root, err := os.OpenRoot(s.root)
 	if err != nil {
 		return fmt.Errorf("-root: %w", err)
@@ -74,14 +82,14 @@ func (s *fileServer) run(ctx context.Context, o *output) error {
 	defer root.Close()
 	log := slog.New(slog.NewTextHandler(o.stderr, nil))
 	stats := newServeStats()
-	handler := serveHandler(http.FileServerFS(root.FS()), stats)
+	handler := serveHandler(http.FileServerFS(newRootFiles(root)), stats)
 	if !s.quiet {
 		handler = logged(handler, log)
 	}
 	server := &h2.Server{
 		Addr: s.addr, Handler: handler, ErrorLog: log, Connections: stats.add,
 		Config: &udp.Config{Conn: conn.Config{Versions: s.versions,
-			Server: &handshake.HostConfig{Certificates: []handshake.Certificate{cert}}}},
+			Server: &handshake.HostConfig{Certificates: []handshake.Certificate{cert}, Secret: secret}}},
 	}
 	l, err := udp.Listen(s.addr, h2.Configure(server.Config))
 	if err != nil {
@@ -135,6 +143,9 @@ func (s *fileServer) announce(o *output, l *udp.Listener, cert handshake.Certifi
 	hostPort := net.JoinHostPort(host, strconv.Itoa(a.Port))
 	ready := serveReport{Addr: a.String(), URL: "https://" + hostPort + "/", TCP: s.tcp, Versions: s.versions.names()}
 	o.printf("serving %s on %s, versions %v\n", s.root, ready.URL, s.versions)
+	if a.IP.IsUnspecified() {
+		o.printf("listening on all interfaces: whoever reaches this machine can read it; -addr 127.0.0.1:%d is for this machine alone\n", a.Port)
+	}
 	if s.cert == "" {
 		if pin, err := udp.Fingerprint(cert.Chain); err == nil {
 			ready.Fingerprint = base64.StdEncoding.EncodeToString(pin[:])

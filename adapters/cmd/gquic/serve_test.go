@@ -7,8 +7,11 @@ import (
 	"crypto/tls"
 	"encoding/json"
 	"io"
+	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -104,6 +107,77 @@ func TestServeAndGet(t *testing.T) {
 	}
 }
 
+// TestServeOnlyFiles asks for what is no file of the root: it is not opened, and not found.
+func TestServeOnlyFiles(t *testing.T) {
+	top := t.TempDir()
+	dir := filepath.Join(top, "root")
+	for name, text := range map[string]string{"outside": "secret", "root/a": "a", "root/sub/b": "b"} {
+		name = filepath.Join(top, name)
+		if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for link, to := range map[string]string{"out": "../outside", "abs": filepath.Join(top, "outside"), "dev": "/dev/zero", "loop": "loop", "fine": "sub/b", "nowhere": "none"} {
+		if err := os.Symlink(to, filepath.Join(dir, link)); err != nil {
+			t.Skip(err)
+		}
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	files := http.FileServerFS(newRootFiles(root))
+	want := map[string]int{
+		"/a": 200, "/sub/": 200, "/": 200, "/fine": 200, "/sub/b": 200,
+		"/out": 404, "/abs": 404, "/dev": 404, "/loop": 404, "/nowhere": 404, "/none": 404, "/a/b": 404, "/../outside": 404,
+		"/%00": 404, "/" + strings.Repeat("x", 5000): 404,
+	}
+	if l, err := net.Listen("unix", filepath.Join(dir, "socket")); err == nil {
+		defer l.Close()
+		want["/socket"] = 403
+	}
+	if err := exec.Command("mkfifo", filepath.Join(dir, "fifo")).Run(); err == nil {
+		want["/fifo"] = 403
+	}
+	for path, status := range want {
+		w := httptest.NewRecorder()
+		files.ServeHTTP(w, httptest.NewRequest("GET", "https://localhost"+path, nil))
+		if w.Code != status || strings.Contains(w.Body.String(), "secret") {
+			t.Errorf("%.20s: status %d, want %d: %q", path, w.Code, status, w.Body)
+		}
+	}
+}
+
+// TestServeSaysWhere: whoever serves on all interfaces is told so.
+func TestServeSaysWhere(t *testing.T) {
+	for addr, want := range map[string]bool{":0": true, "127.0.0.1:0": false} {
+		ctx, cancel := context.WithCancel(context.Background())
+		var out, log buffer
+		done := make(chan int, 1)
+		go func() { done <- run(ctx, []string{"serve", "-addr", addr, "-root", t.TempDir()}, &out, &log) }()
+		for end := time.Now().Add(10 * time.Second); !strings.Contains(out.String(), "--ignore-certificate") && time.Now().Before(end); {
+			time.Sleep(time.Millisecond)
+		}
+		cancel()
+		if status := <-done; status != 0 || strings.Contains(out.String(), "listening on all interfaces") != want {
+			t.Errorf("-addr %s: exit %d: %s%s", addr, status, out.String(), log.String())
+		}
+	}
+}
+
+// TestGetHeadForTerminals prints a header that is meant for the terminal.
+func TestGetHeadForTerminals(t *testing.T) {
+	s, _ := serving(t, t.TempDir())
+	_, stdout, stderr := gquic(t, "get", "-pin", s.Fingerprint, "-i", "-d", "x", "-H", "Content-Type: text/\u009b2J", s.URL+"-/echo")
+	if !strings.Contains(stdout, `Content-Type: text/\u009b2J`) {
+		t.Errorf("it prints %q %q", stdout, stderr)
+	}
+}
+
 func TestGetResolves(t *testing.T) {
 	s, _ := serving(t, t.TempDir())
 	status, stdout, stderr := gquic(t, "get", "-pin", s.Fingerprint, "-resolve", "example.com:443:"+s.Addr, "https://example.com/-/bytes/5")
@@ -140,6 +214,10 @@ func TestGetMistakes(t *testing.T) {
 		{"get http://localhost/", 2, "no https URL"},
 		{"get -o a -o b https://localhost/", 2, "2 times -o"},
 		{"get -H bad https://localhost/", 2, "Name: value"},
+		{"get -X b@d https://localhost/", 2, `-X "b@d" is no method`},
+		{"get -H B@d:x https://localhost/", 2, `"B@d" is no header's name`},
+		{"get -H Good:\x00 https://localhost/", 2, "control characters"},
+		{"get -insecure -X PURGE https://127.0.0.1:1/", 1, "get: https://127.0.0.1:1/: "},
 		{"get -resolve localhost:443 https://localhost/", 2, "HOST:PORT:IP:PORT"},
 		{"get -insecure -d @" + missing + " https://127.0.0.1:1/", 1, "no such file"},
 		{"get -insecure https://127.0.0.1:1/", 1, "refused"},

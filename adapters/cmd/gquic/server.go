@@ -24,12 +24,14 @@ var serverVerb = verb{
 	about: `
 It accepts any stream and sends back what it gets, the end for the end. Without
 -cert and -key it makes a certificate and prints its fingerprint, for
-"gquic echo-client -pin". It ends cleanly on an interrupt (SIGINT, SIGTERM).`,
+"gquic echo-client -pin". What clients keep for 0-RTT is of no use once it has ended,
+unless it has -secret (and -cert). It ends cleanly on an interrupt (SIGINT, SIGTERM).`,
 	flags: func(fs *flag.FlagSet) func(context.Context, *output) error {
 		s := &echoServer{versions: versionList{wire.Q044, wire.Q043}}
 		fs.StringVar(&s.addr, "addr", "127.0.0.1:6121", "UDP address to serve on")
 		fs.StringVar(&s.cert, "cert", "", "PEM `file` with the certificate chain, leaf first")
 		fs.StringVar(&s.key, "key", "", "PEM `file` with its private key, RSA or ECDSA")
+		s.secret.define(fs)
 		fs.Var(&s.versions, "versions", "versions to speak, preferred first")
 		return s.run
 	},
@@ -37,6 +39,7 @@ It accepts any stream and sends back what it gets, the end for the end. Without
 
 type echoServer struct {
 	addr, cert, key string
+	secret          secretFile
 	versions        versionList
 
 	connections, streams, bytes atomic.Int64
@@ -50,9 +53,13 @@ func (s *echoServer) run(ctx context.Context, o *output) error {
 	if err != nil {
 		return err
 	}
+	secret, err := s.secret.load()
+	if err != nil {
+		return err
+	}
 	l, err := udp.Listen(s.addr, &udp.Config{Conn: conn.Config{
 		Versions: s.versions,
-		Server:   &handshake.HostConfig{Certificates: []handshake.Certificate{cert}},
+		Server:   &handshake.HostConfig{Certificates: []handshake.Certificate{cert}, Secret: secret},
 	}})
 	if err != nil {
 		return fmt.Errorf("cannot serve on %s: %w", s.addr, reason(err))
