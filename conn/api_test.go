@@ -38,7 +38,7 @@ func TestUnaskedAnswers(t *testing.T) {
 		client.Client = &handshake.ClientConfig{External: true}
 		certificate := leaf
 		certificate.Key = nil
-		server.Server = &handshake.HostConfig{Certificates: []handshake.Certificate{certificate}}
+		server.Server = &handshake.HostConfig{Certificates: []handshake.Certificate{certificate}, Secret: [32]byte{3}}
 	})
 	p.event = func(e *conn.Endpoint, ev conn.Event) {
 		c := e.Conn(ev.Conn)

@@ -85,6 +85,7 @@ func (c *Conn) end(err error) {
 	}
 	e := c.e
 	if c.hs != nil && c.hs.halfOpen {
+		c.hs.halfOpen = false
 		e.halfOpen--
 	}
 	c.delivered = c.Delivered()

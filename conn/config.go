@@ -137,6 +137,12 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Wall == nil {
 		return c, errors.New("conn: Config.Wall is nil: an endpoint needs to be told the wall time")
 	}
+	if c.Seed == [32]byte{} {
+		return c, errors.New("conn: Config.Seed is all zero: give each endpoint 32 bytes from a secure source")
+	}
+	if c.Server != nil && c.Server.Secret == [32]byte{} {
+		return c, errors.New("conn: Config.Server.Secret is all zero: whoever knows it can read 0-RTT data and be the server")
+	}
 	if len(c.Versions) == 0 {
 		c.Versions = []wire.Version{wire.Q043, wire.Q044}
 	}
@@ -168,8 +174,11 @@ func (c Config) withDefaults() (Config, error) {
 		name           string
 		value, low, up int64
 	}{
-		{"IdleTimeout (seconds)", int64(c.IdleTimeout / time.Second), 1, int64(MaxIdleTimeout / time.Second)},
-		{"HandshakeTimeout (ms)", c.HandshakeTimeout.Milliseconds(), 1, MaxIdleTimeout.Milliseconds()},
+		{"IdleTimeout (in ms)", c.IdleTimeout.Milliseconds(), 1000, MaxIdleTimeout.Milliseconds()},
+		{"HandshakeTimeout (in ms)", c.HandshakeTimeout.Milliseconds(), 1, MaxIdleTimeout.Milliseconds()},
+		{"KeepAlive (in ms)", c.KeepAlive.Milliseconds(), 0, MaxIdleTimeout.Milliseconds()},
+		{"Congestion", int64(c.Congestion), 0, int64(congestion.BBR)},
+		{"AckMode", int64(c.AckMode), 0, int64(ack.Decimated)},
 		{"StreamWindow", int64(c.StreamWindow), 16384, 1<<32 - 1},
 		{"MaxStreamWindow", int64(c.MaxStreamWindow), int64(c.StreamWindow), 1<<32 - 1},
 		{"ConnectionWindow", int64(c.ConnectionWindow), 16384, 1<<32 - 1},
@@ -180,7 +189,7 @@ func (c Config) withDefaults() (Config, error) {
 		{"MaxStreams", int64(c.MaxStreams), 1, 1 << 20},
 		{"MaxConnections", int64(c.MaxConnections), 1, 1<<31 - 1},
 		{"MaxHalfOpen", int64(c.MaxHalfOpen), 1, 1<<31 - 1},
-		{"TimeWait (ms)", c.TimeWait.Milliseconds(), 1, int64(time.Hour / time.Millisecond)},
+		{"TimeWait (in ms)", c.TimeWait.Milliseconds(), 1, int64(time.Hour / time.Millisecond)},
 		{"MaxTimeWait", int64(c.MaxTimeWait), 1, 1 << 24},
 	} {
 		if check.value < check.low || check.value > check.up {

@@ -105,6 +105,7 @@ type Conn struct {
 	delivered    bool // everything written had arrived when it closed
 
 	credit amplification
+	moved  wire.PacketNumber // packets from here on went to the client's newest address; 0: it never moved
 	stats  Stats
 }
 
@@ -119,51 +120,6 @@ type stopWaiting struct {
 	least  wire.PacketNumber // the highest least-unacked received
 	packet wire.PacketNumber // in this packet
 }
-
-// amplification bounds what a server sends to an address that has not proved itself:
-// three times what came from it. The reference bounds only the first REJ so
-// (handshake, section 13.3); ours holds for its repetitions too. A client that has part
-// of a long REJ has no more to say until it has all, so something must make room again:
-// packets that were acknowledged do (their data are never sent twice, so forged ACKs
-// gain one REJ at most), and so do the first few timeouts, for ACKs that were lost.
-type amplification struct {
-	validated               bool
-	received, sent, excused int // bytes; excused: of those sent, what does not count
-	timeouts                int // that made room
-}
-
-const amplificationFactor = 3
-
-// maxExcused is how many timeouts let a datagram go that there is no room for.
-const maxExcused = 2
-
-// leastRoom is how much of a packet must be allowed for one to be sent, in bytes.
-const leastRoom = 200
-
-// room returns how many of size bytes may be sent: 0 if they are too few for a packet.
-func (a *amplification) room(size int) int {
-	if a.validated {
-		return size
-	}
-	if room := amplificationFactor*a.received + a.excused - a.sent; room < size {
-		size = room
-	}
-	if size < leastRoom {
-		return 0
-	}
-	return size
-}
-
-// timeout makes room for a datagram of size bytes that a timer wants to be sent.
-func (a *amplification) timeout(size int) {
-	if room := a.room(size); room < size && a.timeouts < maxExcused {
-		a.timeouts++
-		a.excused += size - room
-	}
-}
-
-// allows reports whether another size bytes may be sent.
-func (a *amplification) allows(size int) bool { return a.room(size) >= size }
 
 // newConn makes what both sides have in common.
 func (e *Endpoint) newConn(side wire.Perspective, id wire.ConnectionID, v wire.Version, seed handshake.Entropy) *Conn {

@@ -92,7 +92,7 @@ func (c *Conn) onTimers() {
 			c.fail(err)
 		} else {
 			c.apply(&e.report)
-			c.credit.timeout(c.mtu.Size())
+			c.credit.timeout()
 		}
 	}
 	if c.pacedUntil <= now {

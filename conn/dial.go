@@ -37,6 +37,9 @@ func (e *Endpoint) Dial(now gquic.Instant, to netip.AddrPort, o DialOptions) (Ha
 	if e.cfg.Client == nil {
 		return Handle{}, ErrNotClient
 	}
+	if !to.IsValid() || to.Port() == 0 {
+		return Handle{}, fmt.Errorf("conn: cannot dial %v: it is no address of a server", to)
+	}
 	if e.stats.Connections >= e.cfg.MaxConnections {
 		return Handle{}, ErrTooManyConns
 	}
@@ -186,6 +189,7 @@ func (e *Endpoint) newServerConn(d *Datagram, id wire.ConnectionID, v wire.Versi
 	c.local, c.remote = d.To, d.From
 	c.seal[handshake.LevelNull], c.open[handshake.LevelNull] = nullFromServer, nullFromClient
 	c.hs.halfOpen = true
+	c.credit.least = leastRoom
 	e.halfOpen++
 	params := e.cfg.params(false)
 	if v.UsesIETFHeader() {

@@ -134,18 +134,24 @@ func (e *Endpoint) Events() iter.Seq[Event] {
 
 // NextTimeout returns when to call the endpoint again (AppendTransmit will do) if
 // nothing else happens before: an instant already past if there is something to send
-// now, or Never. It costs nothing.
+// now, or Never. It costs nothing. Events that wait are no deadline: take them before
+// waiting, also after AppendTransmit, which fires timers.
 func (e *Endpoint) NextTimeout() gquic.Instant {
-	if e.ready.len() > 0 || e.replies.len() > 0 {
+	if e.busy() {
 		return e.now
 	}
 	return e.timers.next()
 }
 
+// busy reports whether there may be something to send.
+func (e *Endpoint) busy() bool {
+	return e.ready.len() > 0 || e.replies.len() > 0
+}
+
 // TimeoutReason says which connection NextTimeout is for, and why. The handle is zero
 // and the reason NoReason if there is no deadline, or something to send at once.
 func (e *Endpoint) TimeoutReason() (Handle, Reason) {
-	if e.ready.len() > 0 || e.replies.len() > 0 || e.timers.next() == gquic.Never {
+	if e.busy() || e.timers.next() == gquic.Never {
 		return Handle{}, NoReason
 	}
 	c := e.slots[e.timers.heap[0].index].conn

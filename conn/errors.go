@@ -3,6 +3,8 @@ package conn
 import (
 	"errors"
 	"fmt"
+	"strconv"
+	"unicode/utf8"
 
 	"example.com/gquic/wire"
 )
@@ -28,8 +30,23 @@ type PeerError struct {
 	Reason string
 }
 
+// Error quotes a reason that has unprintable characters: it is the peer's text, and
+// may be meant for a terminal.
 func (e *PeerError) Error() string {
-	return closeText("closed by the peer", e.Code, e.Reason)
+	reason := e.Reason
+	if !isPrintable(reason) {
+		reason = strconv.Quote(reason)
+	}
+	return closeText("closed by the peer", e.Code, reason)
+}
+
+func isPrintable(s string) bool {
+	for _, r := range s {
+		if r == utf8.RuneError || !strconv.IsPrint(r) {
+			return false
+		}
+	}
+	return true
 }
 
 func closeText(who string, code wire.ErrorCode, reason string) string {

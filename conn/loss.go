@@ -90,6 +90,9 @@ func (c *Conn) apply(r *recovery.Report) {
 		c.forEachFrame(p, c.onAcked)
 		c.noteAckedLevel(handshake.Level(p.Level))
 		c.credit.excused += int(p.Size)
+		if c.moved > 0 && p.Number >= c.moved {
+			c.credit.validated = true // the new address answers
+		}
 	}
 	c.stats.PacketsLost += uint64(len(r.Lost))
 	c.stats.SpuriousLosses += uint64(r.Spurious)

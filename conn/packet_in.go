@@ -220,6 +220,10 @@ func (c *Conn) followPath(d *Datagram, in *incoming) {
 	if c.detector.Revived(c.e.now, &c.e.report); c.e.report.Probes > 0 {
 		c.apply(&c.e.report)
 	}
+	if c.remote.Addr().Unmap() != d.From.Addr().Unmap() {
+		c.credit, c.moved = newAddress(len(d.Payload)), c.detector.NextNumber()
+		c.ping.Set()
+	}
 	rebinding := sameNetwork(c.remote.Addr(), d.From.Addr())
 	c.remote, c.local = d.From, d.To
 	if c.hs != nil && c.hs.server != nil {

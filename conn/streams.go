@@ -88,6 +88,10 @@ const (
 	// refusedFactor times the limit is how many refused streams may be waiting for their
 	// final offset.
 	refusedFactor = 2
+	// unsettledFactor times the limit is how many streams of the peer may exist at all, most
+	// of them over but for an acknowledgement of their end: a peer that opens and resets
+	// streams, and acknowledges nothing, does not get further.
+	unsettledFactor = 10
 )
 
 // A streamTable holds a connection's streams and whose turn it is.
@@ -99,6 +103,7 @@ type streamTable struct {
 	own       int    // of ours, counted
 	peer      int    // of the peer's, counted
 	refused   int    // of the peer's, refused and not yet settled
+	fromPeer  int    // of the peer's, in all
 	maxOwn    int    // the peer's MIDS
 	window    uint64 // the peer's SFCW
 	limitHit  bool   // OpenStream failed, and StreamsAvailable is owed
@@ -251,6 +256,10 @@ func (c *Conn) acceptedStreams() int {
 
 func (c *Conn) openPeerStream(id wire.StreamID) (*streamState, error) {
 	t := &c.streams
+	if t.fromPeer >= unsettledFactor*c.acceptedStreams() {
+		return nil, &LocalError{Code: wire.TooManyOpenStreams, Reason: fmt.Sprintf("%d streams not settled", t.fromPeer)}
+	}
+	t.fromPeer++
 	if t.peer < c.acceptedStreams() {
 		s := c.addStream(id)
 		t.peer++
@@ -457,6 +466,9 @@ func (c *Conn) progress(s *streamState) {
 	}
 	if s.refused {
 		t.refused--
+	}
+	if s.id.OpenedBy() != c.side {
+		t.fromPeer--
 	}
 	s.gone = true
 	i := t.position(s.id)

@@ -27,13 +27,14 @@ import (
 func drive(sock *net.UDPConn, ep *conn.Endpoint, clock func() gquic.Instant, handle func(conn.Event) bool) error {
 	in, out := make([]byte, conn.MaxReceivedSize+1), make([]byte, 0, conn.MaxDatagramSize)
 	for {
-		for ev := range ep.Events() {
+		for b, t, ok := ep.AppendTransmit(clock(), out, 1); ok; b, t, ok = ep.AppendTransmit(clock(), out, 1) {
+			sock.WriteToUDPAddrPort(b, t.To)
+		}
+		if ev, ok := ep.NextEvent(); ok {
 			if !handle(ev) {
 				return nil
 			}
-		}
-		for b, t, ok := ep.AppendTransmit(clock(), out, 1); ok; b, t, ok = ep.AppendTransmit(clock(), out, 1) {
-			sock.WriteToUDPAddrPort(b, t.To)
+			continue // what it did may have to be sent, and other events may wait
 		}
 		sock.SetReadDeadline(time.Now().Add(min(ep.NextTimeout().Sub(clock()), time.Hour)))
 		n, from, err := sock.ReadFromUDPAddrPort(in)

@@ -45,7 +45,9 @@ type HostConfig struct {
 	Certificates []Certificate
 
 	// Secret is what token keys and server configs follow from, with the time: servers
-	// with equal secrets, on several machines or after a restart, accept each other's.
+	// with equal secrets, on several machines or after a restart, accept each other's. It
+	// must come from a secure source: whoever knows it can read 0-RTT data, and can be
+	// the server to clients that come back.
 	Secret [32]byte
 
 	AEADs        []Tag // offered, best first; nil: AESG, CC20

@@ -90,7 +90,7 @@ func (p *parser) check() error {
 	s := p.s
 	for i := range s.Hosts {
 		cfg := s.Hosts[i].Config
-		cfg.Wall, cfg.Client = Wall, &handshake.ClientConfig{}
+		cfg.Wall, cfg.Seed, cfg.Client = Wall, [32]byte{1}, &handshake.ClientConfig{}
 		if _, err := conn.NewEndpoint(cfg); err != nil {
 			return p.at(p.hosts[i], err)
 		}

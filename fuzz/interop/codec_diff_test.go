@@ -155,10 +155,10 @@ func newDiffer(t *testing.T) *differ {
 		}
 		t.Cleanup(func() { sock.Close() })
 		d.quic[v] = quicTarget{sock}
-		e, err := conn.NewEndpoint(conn.Config{Versions: []wire.Version{v}, Wall: func(gquic.Instant) int64 { return time.Now().Unix() },
+		e, err := conn.NewEndpoint(conn.Config{Versions: []wire.Version{v}, Seed: [32]byte{1}, Wall: func(gquic.Instant) int64 { return time.Now().Unix() },
 			// quic-go's limits and windows, so that they do not make the difference.
 			StreamWindow: 32 << 10, ConnectionWindow: 48 << 10,
-			Server: &handshake.HostConfig{Certificates: []handshake.Certificate{{Chain: d.chain.TLS.Certificate, Key: d.chain.TLS.PrivateKey.(crypto.Signer)}}}})
+			Server: &handshake.HostConfig{Certificates: []handshake.Certificate{{Chain: d.chain.TLS.Certificate, Key: d.chain.TLS.PrivateKey.(crypto.Signer)}}, Secret: [32]byte{2}}})
 		if err != nil {
 			t.Fatal(err)
 		}

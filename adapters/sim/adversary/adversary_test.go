@@ -180,7 +180,7 @@ func TestFramesAsPrinted(t *testing.T) {
 }
 
 func Example() {
-	endpoint, _ := conn.NewEndpoint(conn.Config{Wall: sim.Wall, Server: hostConfig()})
+	endpoint, _ := conn.NewEndpoint(conn.Config{Wall: sim.Wall, Seed: [32]byte{1}, Server: hostConfig()})
 	peer, _ := adversary.NewClient(adversary.Config{ServerName: "server.example", Wall: sim.WallStart, Client: clientConfig()})
 	lab := &adversary.Lab{Endpoint: endpoint, Peer: peer, Addr: address}
 	if err := lab.Connect(); err != nil {
