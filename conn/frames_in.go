@@ -87,10 +87,11 @@ func (c *Conn) onWindowUpdate(f *wire.WindowUpdateFrame) error {
 // onBlocked gives the peer whatever credit the application's reading has earned, though
 // it be less than half a window: that heals a WINDOW_UPDATE that went missing. Where the
 // application has hardly anything left to read, the window itself held the peer back,
-// and grows.
+// and grows. Where the peer has credit already that it does not know of, the update that gave it
+// may be lost, and is sent again without waiting for its timeout.
 func (c *Conn) onBlocked(f *wire.BlockedFrame) {
 	if f.StreamID == wire.ConnectionStream {
-		if c.recv.Widen(c.streams.unread()) {
+		if c.recv.Widen(c.e.now, c.smoothedRTT(), c.streams.unread()) {
 			c.update.Set()
 		}
 		return
@@ -100,7 +101,7 @@ func (c *Conn) onBlocked(f *wire.BlockedFrame) {
 		return
 	}
 	before := s.recvWindow.Window()
-	if s.recvWindow.Widen(uint64(s.recv.Readable())) {
+	if s.recvWindow.Widen(c.e.now, c.smoothedRTT(), uint64(s.recv.Readable())) {
 		s.update.Set()
 		c.oweControl(s)
 	}

@@ -111,14 +111,23 @@ func (w *ReceiveWindow) Grant() bool {
 }
 
 // Widen is the answer to a BLOCKED where unread bytes wait for the application. If those
-// are few and the peer has used up the window indeed, then it is too small for what is on its
-// way and for what waits behind a hole, and doubles, up to its maximum. Then it is as Grant.
-func (w *ReceiveWindow) Widen(unread uint64) bool {
-	few := w.window / 8
-	if unread <= few && w.limit-w.received <= few { // what is missing up to the limit may be lost
+// are few then the window, not the reader, held the peer back: it is too small for what is on
+// its way, for what waits behind a hole, or to do without an update that was lost. It
+// doubles, up to its maximum, unless hardly any of it was used.
+//
+// It reports whether to tell the peer the limit: it rose, or it lies beyond what was used and
+// was set a smoothed round trip ago or earlier, so that the peer should have known it
+// when it sent the BLOCKED. (0: there is no sample.)
+func (w *ReceiveWindow) Widen(now gquic.Instant, smoothed time.Duration, unread uint64) bool {
+	if unread <= w.window/8 && w.limit-w.received <= w.window/8*7 {
 		w.EnsureAtLeast(2 * w.window)
 	}
-	return w.Grant()
+	stale := w.limit > w.received && w.lastUpdate != gquic.Never && smoothed > 0 && now.Sub(w.lastUpdate) > smoothed
+	if !w.Grant() && !stale {
+		return false
+	}
+	w.lastUpdate = now
+	return true
 }
 
 // EnsureAtLeast grows the window to at least window, as far as its maximum allows. It
