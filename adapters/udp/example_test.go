@@ -3,68 +3,12 @@ package udp_test
 import (
 	"context"
 	"fmt"
-	"io"
 	"log"
 
 	"example.com/gquic/adapters/udp"
 	"example.com/gquic/conn"
 	"example.com/gquic/handshake"
 )
-
-// An echo server and a client over loopback. The client knows the server by its key.
-func Example() {
-	cert, err := udp.SelfSigned("localhost")
-	if err != nil {
-		log.Fatal(err)
-	}
-	l, err := udp.Listen("127.0.0.1:0", &udp.Config{Conn: conn.Config{
-		Server: &handshake.HostConfig{Certificates: []handshake.Certificate{cert}},
-	}})
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer l.Close()
-	ctx := context.Background()
-	go func() {
-		c, err := l.Accept(ctx)
-		if err != nil {
-			return
-		}
-		for {
-			s, err := c.AcceptStream(ctx)
-			if err != nil {
-				return // the client has closed the connection
-			}
-			go func() {
-				io.Copy(s, s)
-				s.Close()
-			}()
-		}
-	}()
-
-	pin, err := udp.Fingerprint(cert.Chain)
-	if err != nil {
-		log.Fatal(err)
-	}
-	c, err := udp.Dial(ctx, l.Addr().String(), &udp.Config{Conn: conn.Config{
-		Client: &handshake.ClientConfig{Pin: [][32]byte{pin}},
-	}})
-	if err != nil {
-		log.Fatal(err)
-	}
-	s, err := c.OpenStream(ctx)
-	if err != nil {
-		log.Fatal(err)
-	}
-	fmt.Fprint(s, "hello, gQUIC")
-	s.CloseWrite()
-	answer, err := io.ReadAll(s)
-	fmt.Printf("%s %v %s\n", c.State().Version, err, answer)
-	fmt.Println(c.Close())
-	// Output:
-	// Q043 <nil> hello, gQUIC
-	// <nil>
-}
 
 // A client that keeps what it learned of a server sends at once the next time.
 func ExampleDialEarly() {

@@ -22,7 +22,7 @@ var sizeUnits = []struct {
 }
 
 func (s *size) Set(text string) error {
-	digits := strings.TrimRight(text, "BKMGTkKi ")
+	digits := strings.TrimRight(text, "BKMGTki ")
 	unit := strings.TrimSpace(text[len(digits):])
 	n, err := strconv.ParseFloat(digits, 64)
 	for _, u := range sizeUnits {
