@@ -38,8 +38,6 @@ type block struct {
 	line    int
 }
 
-func (b *block) text() string { return strings.Join(b.command, "\n") }
-
 func parseTranscript(t *testing.T, name string) (blocks []block, tail []string) {
 	t.Helper()
 	data, err := os.ReadFile(name)

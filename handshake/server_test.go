@@ -247,7 +247,7 @@ func TestKeyShareLifetime(t *testing.T) {
 		return string(public)
 	}
 	w := newWorld(t)
-	if share(w) == share(w) {
+	if first, second := share(w), share(w); first == second {
 		t.Error("a share serves two connections")
 	}
 	w = newWorld(t)

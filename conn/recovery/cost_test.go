@@ -12,7 +12,6 @@ import (
 // A stream of packets with a fixed number in flight: every step sends some and acknowledges as many.
 type pipeline struct {
 	world
-	frame  wire.AckFrame
 	reader wire.Reader
 	buf    []byte
 	ranges []wire.AckRange

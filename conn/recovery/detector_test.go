@@ -47,8 +47,6 @@ func want[T any](t *testing.T, what string, got, want T) {
 	}
 }
 
-func at(d time.Duration) gquic.Instant { return gquic.Instant(d) }
-
 // The walk of connection 19.3 through TLPs and RTOs: srtt 100, packets 1..5 sent at 1..5 ms.
 func TestTimeoutWalk(t *testing.T) {
 	w := newWorld(Config{NoSkip: true})
