@@ -1,6 +1,6 @@
 module example.com/gquic/fuzz/interop
 
-go 1.26.8
+go 1.26.0
 
 require (
 	example.com/gquic v0.0.0
