@@ -173,6 +173,8 @@ func TestInterrupt(t *testing.T) {
 	for _, args := range [][]string{
 		{"echo-client", "-addr", server["addr"], "-insecure", "-size", "1TB"},
 		{"get", "-insecure", "-o", os.DevNull, "-o", os.DevNull, files.URL + "-/bytes/1TB", files.URL + "-/bytes/2TB"},
+		{"echo-client", "-json", "-addr", server["addr"], "-insecure", "-size", "1TB"},
+		{"get", "-json", "-insecure", files.URL + "-/bytes/1TB"},
 		{"demo", "-size", "1TB"},
 	} {
 		for _, after := range []time.Duration{0, 100 * time.Millisecond} {
@@ -183,7 +185,7 @@ func TestInterrupt(t *testing.T) {
 			time.AfterFunc(after, cancel)
 			var stdout, stderr buffer
 			status := run(ctx, args, &stdout, &stderr)
-			if want := "gquic " + args[0] + ": interrupted\n"; status != 1 || stderr.String() != want {
+			if want := "gquic " + args[0] + ": interrupted\n"; status != 1 || stderr.String() != want || args[1] == "-json" && !strings.Contains(stdout.String(), `"error":"interrupted"`) {
 				t.Errorf("%s after %v: exit %d: %q %q", args[0], after, status, stdout.String(), stderr.String())
 			}
 		}

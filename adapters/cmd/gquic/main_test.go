@@ -127,6 +127,7 @@ func TestMistakes(t *testing.T) {
 		{"serve -secret " + zero, 1, "32 bytes"},
 		{"serve -secret " + filepath.Join(missing, "secret"), 1, "no such file"},
 		{"echo-client -addr nonsense -insecure", 1, "nonsense"},
+		{"echo-client -addr \x1b[2J\xff -insecure", 1, `\x1b[2J\xff`},
 		{"echo-client -addr 127.0.0.1:1 -insecure", 1, "refused"},
 		{"echo-server -addr 127.0.0.1:99999", 1, "99999"},
 		{"echo-server -cert " + junk, 2, "belong together"},

@@ -16,6 +16,11 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"example.com/gquic/adapters/h2"
+	"example.com/gquic/adapters/udp"
+	"example.com/gquic/conn"
+	"example.com/gquic/handshake"
 )
 
 // serving runs "gquic serve -json" on a folder until the test ends, and returns what it
@@ -149,6 +154,27 @@ func TestServeOnlyFiles(t *testing.T) {
 		if w.Code != status || strings.Contains(w.Body.String(), "secret") {
 			t.Errorf("%.20s: status %d, want %d: %q", path, w.Code, status, w.Body)
 		}
+	}
+}
+
+// TestServeSecret has two servers that share a secret, and one without.
+func TestServeSecret(t *testing.T) {
+	cert, key := certificateFiles(t)
+	secret := filepath.Join(t.TempDir(), "secret")
+	client := h2.Configure(&udp.Config{Conn: conn.Config{Client: &handshake.ClientConfig{Insecure: true}}})
+	var kept *handshake.Resumption
+	for i, args := range [][]string{{"-secret", secret}, {"-secret", secret}, {}} {
+		s, _ := serving(t, t.TempDir(), append([]string{"-cert", cert, "-key", key}, args...)...)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		c, err := udp.Dial(ctx, s.Addr, client, udp.WithResumption(kept))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if kept = c.Resumption(); c.State().ZeroRTT != (i == 1) {
+			t.Errorf("server %d with %q: 0-RTT %v", i, args, c.State().ZeroRTT)
+		}
+		c.Close()
 	}
 }
 
