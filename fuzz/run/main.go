@@ -94,6 +94,9 @@ func fuzz(target string, each time.Duration, workers int) (execs, result string,
 	cmd := exec.Command("go", "test", "-run", "^$", "-fuzz", "^"+target+"$", "-fuzztime", each.String(),
 		"-fuzzminimizetime", "10x", "-parallel", fmt.Sprint(workers), "./fuzz")
 	out, err := cmd.CombinedOutput()
+	if err != nil && bytes.Contains(out, []byte("context deadline exceeded")) && !bytes.Contains(out, []byte("Failing input written")) {
+		err = nil // go.dev/issue/48591: the time is up in the middle of an input; no input failed
+	}
 	for _, m := range execsLine.FindAllSubmatch(out, -1) {
 		execs = string(m[1])
 	}
