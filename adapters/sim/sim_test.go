@@ -12,7 +12,7 @@ import (
 )
 
 // -seeds widens the tests over bad networks: go test ./adapters/sim -seeds 300
-var seeds = flag.Int("seeds", 30, "how many seeds the tests over bad networks run")
+var seeds = flag.Int("seeds", 300, "how many seeds the tests over bad networks run")
 
 // bad is a network that does everything to datagrams.
 var bad = sim.LinkConfig{
