@@ -11,7 +11,7 @@ import (
 	"example.com/gquic/wire"
 )
 
-// -seeds widens the tests over bad networks: go test ./adapters/sim -seeds 300
+// -seeds widens or narrows the tests over bad networks: go test ./adapters/sim -seeds 3000
 var seeds = flag.Int("seeds", 300, "how many seeds the tests over bad networks run")
 
 // bad is a network that does everything to datagrams.
