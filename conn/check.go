@@ -73,7 +73,7 @@ func (e *Endpoint) checkSlots() error {
 		failUnless(used+len(e.free) == len(e.slots)-1, "%d slots used and %d free, of %d", used, len(e.free), len(e.slots)-1),
 		failUnless(used == e.stats.Connections && half == e.halfOpen,
 			"%d connections, %d half open; the counters say %d, %d", used, half, e.stats.Connections, e.halfOpen),
-		failUnless(awake == e.caretaker.awake && (awake == 0 || e.caretaker.next != gquic.Never),
+		failUnless(awake == e.caretaker.awake && (awake == 0) == (e.caretaker.next == gquic.Never),
 			"%d connections are awake, the caretaker counts %d", awake, e.caretaker.awake),
 		failUnless(used <= e.cfg.MaxConnections, "%d connections, over the limit", used))
 }

@@ -173,7 +173,7 @@ func (e *Endpoint) advance(now gquic.Instant) {
 	}
 	e.timeWait.expire(e.now)
 	e.early.expire(e.now)
-	if e.caretaker.next <= e.now && e.caretaker.awake > 0 {
+	if e.caretaker.next <= e.now {
 		e.tidy()
 	}
 }
@@ -203,7 +203,7 @@ func (e *Endpoint) add(c *Conn) {
 func (e *Endpoint) remove(c *Conn) {
 	e.timers.remove(e, c)
 	if !c.resting {
-		e.caretaker.awake--
+		e.caretaker.left()
 	}
 	s := &e.slots[c.handle.index]
 	s.conn = nil

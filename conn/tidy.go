@@ -41,6 +41,13 @@ func (k *caretaker) woke(now gquic.Instant) {
 	}
 }
 
+// left notes that a connection rests, or is gone.
+func (k *caretaker) left() {
+	if k.awake--; k.awake == 0 {
+		k.hand, k.next = 0, gquic.Never
+	}
+}
+
 // tidy looks at some slots.
 func (e *Endpoint) tidy() {
 	k := &e.caretaker
@@ -55,7 +62,7 @@ func (e *Endpoint) tidy() {
 	}
 	switch {
 	case k.awake == 0:
-		k.hand, k.next = 0, gquic.Never
+		k.hand = 0 // left has seen to the rest
 	case k.hand < len(e.slots):
 		k.next = e.now.Add(tidyPause)
 	default:
@@ -72,7 +79,7 @@ func (c *Conn) quiet() bool {
 // rest gives back what a quiet connection does not need.
 func (c *Conn) rest() {
 	c.resting = true
-	c.e.caretaker.awake--
+	c.e.caretaker.left()
 	for level := range c.open {
 		c.seal[level], c.open[level] = handshake.Dormant(c.seal[level]), handshake.Dormant(c.open[level])
 	}
