@@ -32,7 +32,7 @@ const (
 	DefaultMaxStreamWindow     = 6 << 20 // Chrome's client
 	DefaultConnectionWindow    = 3 << 17 // 1.5 stream windows
 	DefaultMaxConnectionWindow = 15 << 20
-	DefaultSendBuffer          = 1 << 20 // bytes one stream takes ahead of what was sent
+	DefaultSendBuffer          = 1 << 18 // bytes one stream takes ahead of what is sent
 
 	// MaxUnacknowledged is how many bytes of a stream are kept beyond SendBuffer, because
 	// they were sent and not all before them is acknowledged: a largest congestion window
@@ -96,7 +96,7 @@ type Config struct {
 	MaxConnectionWindow uint32 // zero: 15 MiB, or ConnectionWindow if larger
 	// SendBuffer is how many bytes a stream takes beyond what was sent. What was sent and
 	// not acknowledged is kept besides: all streams together have at most a congestion
-	// window of it in flight, and each keeps at most MaxUnacknowledged. Zero: 1 MiB.
+	// window of it in flight, and each keeps at most MaxUnacknowledged. Zero: 256 KiB.
 	SendBuffer int
 
 	DatagramSize int // UDP payload of a full packet, 1200 to 1452. Zero: 1350

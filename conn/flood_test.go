@@ -106,7 +106,7 @@ func unpadded(t *testing.T, packet []byte) []byte {
 // A client that seems to have moved gets three times what came from its new address, and a
 // PING now and then, until it answers there.
 func TestNoMoreThanThreeTimesToANewAddress(t *testing.T) {
-	p := newPair(t, wire.Q043, nil)
+	p := newPair(t, wire.Q043, func(_, s *conn.Config) { s.SendBuffer = 1 << 20 })
 	p.connect()
 	c, s := p.client.Conn(p.c), p.server.Conn(p.s)
 	id, _ := c.OpenStream()
