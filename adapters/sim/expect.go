@@ -193,6 +193,9 @@ func (p *parser) checkExpectation(e *Expectation) error {
 			return fmt.Errorf("%s is of the whole run: want no name", e.metric.name)
 		}
 	case ofLink:
+		if e.name == "" {
+			return fmt.Errorf("%s is of a link: want expect %s LINK %s VALUE", e.metric.name, e.metric.name, e.op)
+		}
 		l := p.findLink(e.name)
 		if l == nil {
 			return p.unknown("link", e.name)
@@ -201,12 +204,19 @@ func (p *parser) checkExpectation(e *Expectation) error {
 			return fmt.Errorf("link %s has no rate: want one for %s", e.name, e.metric.name)
 		}
 	case ofFlow:
-		for _, f := range p.s.Flows {
-			if e.name == "" || f.Name == e.name {
-				return nil
+		found := false
+		for i := range p.s.Flows {
+			if f := &p.s.Flows[i]; e.name == "" || f.Name == e.name {
+				found = true
+				if e.value.unit == "cubic" && p.s.law(f) == 0 {
+					data, acks := p.s.dataPath(f)
+					return fmt.Errorf("by Cubic's law there is no rate for %s: want loss=SHARE on a link of %v, and delay on one of %v or %v", f.Name, data, data, acks)
+				}
 			}
 		}
-		return p.unknown("flow", e.name)
+		if !found {
+			return p.unknown("flow", e.name)
+		}
 	}
 	return nil
 }

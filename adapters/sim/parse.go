@@ -37,7 +37,7 @@ func ReadScenario(file string) (*Scenario, error) {
 func ParseScenario(file, text string) (*Scenario, error) {
 	p := &parser{s: &Scenario{
 		File: file, Seeds: Seeds{1, 1}, Limit: time.Hour, Measure: Window{0, gquic.Never},
-	}}
+	}, given: map[string]int{}}
 	for i, line := range strings.Split(text, "\n") {
 		p.line = i + 1
 		line, _, _ = strings.Cut(line, "#")
@@ -61,6 +61,16 @@ type parser struct {
 	line int
 	// The lines of what refers to names, which may be defined later.
 	hosts, paths, flows, faults, expectations []int
+	given                                     map[string]int // the lines of what may be said once
+}
+
+// first refuses what was said before.
+func (p *parser) first(what string) error {
+	if line, ok := p.given[what]; ok {
+		return fmt.Errorf("%s was said in line %d already: want it once", what, line)
+	}
+	p.given[what] = p.line
+	return nil
 }
 
 func (p *parser) at(line int, err error) error {
@@ -85,6 +95,12 @@ func (p *parser) statement(words []string) error {
 	do, ok := statements[words[0]]
 	if !ok {
 		return fmt.Errorf("unknown statement %q: want scenario, seeds, limit, measure, link, host, path, flow, at, every or expect", words[0])
+	}
+	switch words[0] {
+	case "scenario", "seeds", "limit", "measure":
+		if err := p.first(words[0]); err != nil {
+			return err
+		}
 	}
 	return do(p, words[1:])
 }
@@ -184,9 +200,14 @@ type setting[T any] struct {
 }
 
 func settings[T any](words []string, known []setting[T], to *T) error {
-	for _, word := range words {
+	for i, word := range words {
 		key, value, _ := strings.Cut(word, "=")
 		found := false
+		for _, before := range words[:i] {
+			if other, _, _ := strings.Cut(before, "="); other == key {
+				return fmt.Errorf("%s and %s: want %s once", before, word, key)
+			}
+		}
 		for _, s := range known {
 			if s.key != key {
 				continue
@@ -234,8 +255,16 @@ func parseBytes(text string) (int, error) {
 	return int(n), err
 }
 
+func parseLinkRate(text string) (int64, error) {
+	n, err := parseRate(text)
+	if err == nil && n == 0 {
+		return 0, fmt.Errorf("%q: want more than 0; a link without a rate has no limit", text)
+	}
+	return n, err
+}
+
 var linkSettings = []setting[LinkConfig]{
-	{"rate", "=10mbit", field(parseRate, func(c *LinkConfig) *int64 { return &c.Rate })},
+	{"rate", "=10mbit", field(parseLinkRate, func(c *LinkConfig) *int64 { return &c.Rate })},
 	{"delay", "=25ms", field(parseDuration, func(c *LinkConfig) *time.Duration { return &c.Delay })},
 	{"jitter", "=5ms", field(parseDuration, func(c *LinkConfig) *time.Duration { return &c.Jitter })},
 	{"queue", "=64KiB", field(parseBytes, func(c *LinkConfig) *int { return &c.Queue })},
@@ -363,6 +392,9 @@ var hostSettings = []setting[HostSpec]{
 func (p *parser) path(words []string) error {
 	if len(words) < 2 {
 		return fmt.Errorf("want path FROM TO LINK...: hosts, then the links that datagrams pass")
+	}
+	if err := p.first("path " + words[0] + " " + words[1]); err != nil {
+		return err
 	}
 	p.s.Paths = append(p.s.Paths, PathSpec{words[0], words[1], words[2:]})
 	p.paths = append(p.paths, p.line)

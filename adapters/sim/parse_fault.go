@@ -1,7 +1,9 @@
 package sim
 
 import (
+	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"example.com/gquic/conn"
@@ -85,6 +87,14 @@ func (p *parser) fault(f FaultSpec, words []string) (err error) {
 	return nil
 }
 
+// settingNames puts a host's settings where conn names its configuration's fields.
+var settingNames = strings.NewReplacer(
+	"conn: Config.", "",
+	"IdleTimeout", "idle", "HandshakeTimeout", "handshake", "KeepAlive", "keepalive",
+	"DatagramSize", "datagram", "MTULimit", "mtulimit", "SendBuffer", "buffer", "MaxStreams", "streams",
+	"StreamWindow", "window", "ConnectionWindow", "window (and half of it for the connection)", "Versions", "version", "Options", "options",
+)
+
 // check looks at what refers to names, once all are known.
 func (p *parser) check() error {
 	s := p.s
@@ -92,7 +102,7 @@ func (p *parser) check() error {
 		cfg := s.Hosts[i].Config
 		cfg.Wall, cfg.Seed, cfg.Client = Wall, [32]byte{1}, &handshake.ClientConfig{}
 		if _, err := conn.NewEndpoint(cfg); err != nil {
-			return p.at(p.hosts[i], err)
+			return p.at(p.hosts[i], errors.New(settingNames.Replace(err.Error())))
 		}
 	}
 	for i, path := range s.Paths {

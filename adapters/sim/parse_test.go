@@ -45,15 +45,15 @@ func TestParse(t *testing.T) {
 func TestParseErrors(t *testing.T) {
 	for _, test := range []struct{ line, want string }{
 		{"lnik x", `x.txt:10: unknown statement "lnik": want scenario, seeds, limit, measure, link, host, path, flow, at, every or expect`},
-		{"link x rate=fast", `x.txt:10: rate: "fast" is no rate: want one such as 500kbit, 10mbit or 1gbit (bits per second)`},
+		{"link x rate=fast", `x.txt:10: rate: "fast" is no rate: want a number and its unit, such as 500kbit, 10mbit or 1gbit (bits per second)`},
 		{"link x speed=1", `x.txt:10: unknown setting "speed=1": want some of rate=10mbit delay=25ms jitter=5ms queue=64KiB codel[=5ms[/100ms]] mtu=1400 loss=1% burst=ENTER/LEAVE[/LOSS] reorder=1%[/10ms] duplicate=1% corrupt=1% truncate=1%`},
 		{"link down", `x.txt:10: there is a "down" already: names of links, hosts and flows differ`},
 		{"link x burst=1%", `x.txt:10: burst: "1%": want ENTER/LEAVE or ENTER/LEAVE/LOSS, such as 0.1%/20%: how likely a burst begins and ends with a datagram, and what it loses`},
 		{"host x cc=vegas", `x.txt:10: cc: "vegas" is no congestion control: want cubic, newreno or bbr`},
-		{"host x datagram=9000", `x.txt:10: conn: Config.DatagramSize is 9000, want 1200 to 1452`},
+		{"host x datagram=9000", `x.txt:10: datagram is 9000, want 1200 to 1452`},
 		{"host x version=Q099", `x.txt:10: version: "Q099" is no version: want Q043, Q044 or Q044,Q043`},
 		{"path a c up", `x.txt:10: there is no host "c": want one of [a b]`},
-		{"path a b side", `x.txt:10: there is no link "side": want one of [down up]`},
+		{"path b b side", `x.txt:10: there is no link "side": want one of [down up]`},
 		{"flow g a", `x.txt:10: want flow NAME CLIENT SERVER, then download=SIZE, upload=SIZE or for=TIME`},
 		{"flow g a a download=1", `x.txt:10: datagrams have no way between a and a: want path a a and path a a, each with its links`},
 		{"flow g a b download=1XB", `x.txt:10: download: "1XB" is no size: want one such as 100, 64KiB, 16MiB or 1.5GB`},
@@ -73,9 +73,27 @@ func TestParseErrors(t *testing.T) {
 		{"expect time f within 15% of cubic", `x.txt:10: want goodput FLOW within SHARE of cubic: the rate that Cubic's own law gives`},
 		{"expect fairness all >= 0.9", `x.txt:10: fairness is of the whole run: want no name`},
 		{"measure 3s 2s", `x.txt:10: the window ends at 2s, before it begins`},
+		{"seed 9", `x.txt:10: unknown statement "seed": want scenario, seeds, limit, measure, link, host, path, flow, at, every or expect`},
+		{"link x rate=3", `x.txt:10: rate: "3" is no rate: want a number and its unit, such as 500kbit, 10mbit or 1gbit (bits per second)`},
+		{"link x rate=0bit", `x.txt:10: rate: "0bit": want more than 0; a link without a rate has no limit`},
+		{"at 1s set down rate=0", `x.txt:10: rate: "0" is no rate: want a number and its unit, such as 500kbit, 10mbit or 1gbit (bits per second)`},
+		{"link x delay=1ms delay=2ms", `x.txt:10: delay=1ms and delay=2ms: want delay once`},
+		{"host x idle=1s idle=1s", `x.txt:10: idle=1s and idle=1s: want idle once`},
+		{"flow g a b early early", `x.txt:10: early and early: want early once`},
+		{"at 1s set down loss=1% loss=2%", `x.txt:10: loss=1% and loss=2%: want loss once`},
+		{"path a b up up", `x.txt:10: path a b was said in line 8 already: want it once`},
+		{"scenario Other", `x.txt:10: scenario was said in line 1 already: want it once`},
+		{"seeds 1:100", `x.txt:10: seeds was said in line 2 already: want it once`},
+		{"host x idle=1h", `x.txt:10: idle (in ms) is 3600000, want 1000 to 600000`},
+		{"host x window=1", `x.txt:10: window is 1, want 16384 to 4294967295`},
+		{"expect use >= 3%", `x.txt:10: use is of a link: want expect use LINK >= VALUE`},
 		{"seeds 9:1", `x.txt:10: "9:1" are no seeds: want one such as 7, or a range such as 1:200`},
 	} {
-		_, err := sim.ParseScenario("x.txt", small+test.line+"\n")
+		text := small
+		if test.line == "seeds 9:1" {
+			text = strings.Replace(small, "seeds 3:5", "", 1)
+		}
+		_, err := sim.ParseScenario("x.txt", text+test.line+"\n")
 		var wrong *sim.ScenarioError
 		if !errors.As(err, &wrong) {
 			t.Errorf("%q: %v, want a ScenarioError", test.line, err)
@@ -87,6 +105,11 @@ func TestParseErrors(t *testing.T) {
 		if wrong.File != "x.txt" || wrong.Line != 10 {
 			t.Errorf("%q: at %s:%d, want x.txt:10", test.line, wrong.File, wrong.Line)
 		}
+	}
+	lossless := strings.Replace(small, " loss=0.5%", "", 1) + "expect goodput within 80% of cubic\n"
+	want := `x.txt:10: by Cubic's law there is no rate for f: want loss=SHARE on a link of [down], and delay on one of [down] or [up]`
+	if _, err := sim.ParseScenario("x.txt", lossless); err == nil || err.Error() != want {
+		t.Errorf("Cubic's law without loss:\n got %v\nwant %s", err, want)
 	}
 	if _, err := sim.ParseScenario("empty.txt", "host a\n"); err == nil || !strings.Contains(err.Error(), "nothing flows") {
 		t.Errorf("a scenario without a flow: %v", err)

@@ -18,7 +18,7 @@ var sizeUnits = []unit{
 	{"kB", 1e3}, {"KB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"B", 1}, {"", 1},
 }
 
-var rateUnits = []unit{{"kbit", 1e3}, {"mbit", 1e6}, {"gbit", 1e9}, {"bit", 1}, {"", 1}}
+var rateUnits = []unit{{"kbit", 1e3}, {"mbit", 1e6}, {"gbit", 1e9}, {"bit", 1}}
 
 // decimal reads a number such as 12, 0.5 or 2.25 times scale, exactly.
 func decimal(text string, scale int64) (int64, bool) {
@@ -74,7 +74,7 @@ func parseRate(text string) (int64, error) {
 	if n, ok := withUnit(text, rateUnits, true); ok {
 		return n, nil
 	}
-	return 0, fmt.Errorf("%q is no rate: want one such as 500kbit, 10mbit or 1gbit (bits per second)", text)
+	return 0, fmt.Errorf("%q is no rate: want a number and its unit, such as 500kbit, 10mbit or 1gbit (bits per second)", text)
 }
 
 // parseShare reads 2%, 0.02, 100%.
