@@ -3,6 +3,7 @@ package h2
 import (
 	"compress/gzip"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptrace"
@@ -12,6 +13,7 @@ import (
 
 	"golang.org/x/net/http2/hpack"
 
+	"example.com/gquic/conn"
 	"example.com/gquic/wire"
 )
 
@@ -41,6 +43,9 @@ func (b *responseBody) Read(p []byte) (int, error) {
 			err = b.cs.err // why we broke it off says more
 		}
 		b.cs.mu.Unlock()
+		if reset := (*conn.StreamError)(nil); b.left > 0 && errors.As(err, &reset) && reset.Remote {
+			err = fmt.Errorf("%w: %w", io.ErrUnexpectedEOF, err) // before the end that it had announced
+		}
 	}
 	if b.left >= 0 {
 		if int64(n) > b.left {

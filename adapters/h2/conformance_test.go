@@ -227,6 +227,20 @@ func conformanceCases() []conformanceCase {
 			w.Header().Set("Content-Length", "500")
 			io.WriteString(w, "hello")
 		}},
+		{"more than declared", get, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Length", "2")
+			io.WriteString(w, "hello")
+		}},
+		{"a panic behind a flush", get, func(w http.ResponseWriter, r *http.Request) {
+			io.WriteString(w, "part")
+			w.(http.Flusher).Flush()
+			panic(http.ErrAbortHandler)
+		}},
+		{"a panic behind a flush, the body not read", posting(strings.NewReader("hello"), nil), func(w http.ResponseWriter, r *http.Request) {
+			io.WriteString(w, "part")
+			w.(http.Flusher).Flush()
+			panic(http.ErrAbortHandler)
+		}},
 	}
 	for _, n := range []int{200, 201, 204, 301, 304, 400, 404, 500, 599} {
 		cases = append(cases, conformanceCase{"status " + strconv.Itoa(n), get, status(n)})
@@ -234,8 +248,9 @@ func conformanceCases() []conformanceCase {
 	return cases
 }
 
-// outcome is what a client can see of a response, as text.
-func outcome(c *http.Client, r *http.Request) string {
+// outcome is what a client can see of a response, as text. flushed: also what came before
+// an error, for the handler has flushed it.
+func outcome(c *http.Client, r *http.Request, flushed bool) string {
 	var b strings.Builder
 	resp, err := c.Do(r)
 	if err != nil {
@@ -258,10 +273,10 @@ func outcome(c *http.Client, r *http.Request) string {
 	if strings.HasPrefix(resp.Header.Get("Content-Type"), "multipart") {
 		body = []byte("with a random boundary")
 	}
-	if err != nil {
+	if err != nil && !flushed {
 		body = []byte("broken off") // how much came before that is not promised
 	}
-	fmt.Fprintf(&b, "error %v\n%d bytes %.600s\n", err != nil, len(body), body)
+	fmt.Fprintf(&b, "error %v, unexpected end %v\n%d bytes %.600s\n", err != nil, errors.Is(err, io.ErrUnexpectedEOF), len(body), body)
 	for _, k := range slices.Sorted(maps.Keys(resp.Trailer)) {
 		fmt.Fprintf(&b, "trailer %s: %q\n", k, resp.Trailer[k])
 	}
@@ -290,8 +305,9 @@ func TestConformance(t *testing.T) {
 			current.Store(&c.handler)
 			ctx, cancel := context.WithTimeout(context.Background(), patience)
 			defer cancel()
-			want := outcome(tcpClient, c.request(tcp.URL).WithContext(ctx))
-			got := outcome(ours.client, c.request(ours.url).WithContext(ctx))
+			flushed := strings.HasSuffix(c.name, "than declared") || strings.HasPrefix(c.name, "a panic behind")
+			want := outcome(tcpClient, c.request(tcp.URL).WithContext(ctx), flushed)
+			got := outcome(ours.client, c.request(ours.url).WithContext(ctx), flushed)
 			want = strings.ReplaceAll(want, tcp.URL, "URL")
 			got = strings.ReplaceAll(got, ours.url, "URL")
 			if got != want {

@@ -38,6 +38,7 @@ type responseWriter struct {
 	frozen  http.Header // as it was at WriteHeader
 	length  int64       // the content-length that was declared; -1: none
 	written int64       // by the handler
+	cut     bool        // a Write went over length and was taken in part
 	sent    bool        // the headers
 	out     int64       // body bytes handed to the stream
 	storage *[responseBuffer]byte
@@ -107,8 +108,19 @@ func write[T []byte | string](w *responseWriter, p T) (int, error) {
 		return 0, http.ErrBodyNotAllowed
 	}
 	if w.written += int64(len(p)); w.length >= 0 && w.written > w.length {
-		return 0, http.ErrContentLength
+		fits := max(0, int64(len(p))-(w.written-w.length))
+		w.cut = w.cut || fits > 0
+		n, err := take(w, p[:fits])
+		if err == nil {
+			err = http.ErrContentLength
+		}
+		return n, err
 	}
+	return take(w, p)
+}
+
+// take buffers or sends a part of the body.
+func take[T []byte | string](w *responseWriter, p T) (int, error) {
 	if w.err != nil {
 		return 0, w.err
 	}
@@ -264,9 +276,9 @@ func (w *responseWriter) finish() {
 	if w.status == 0 {
 		w.WriteHeader(http.StatusOK)
 	}
-	if w.length >= 0 && w.written < w.length && !w.bodyless {
+	if (w.cut || w.written < w.length) && !w.bodyless {
 		w.flush(w.buf, false)
-		w.abort() // the client must not take a part for the whole
+		w.abort() // the client must not take a part for the whole, nor what was cut for all
 		return
 	}
 	w.flush(w.buf, true)
@@ -294,8 +306,20 @@ func (w *responseWriter) finish() {
 	}
 }
 
-// abort breaks the response off. quic-go's client hears of no reset before the headers.
+// abort breaks the response off. What the handler has flushed can still be read: a reset
+// makes clients drop what they have not read yet, so it leaves when all has been
+// acknowledged, and not before lingerTime. Nothing is kept for a client that is gone or
+// behind its deadline. quic-go's client hears of no reset before the headers.
 func (w *responseWriter) abort() {
+	if w.sent && w.err == nil && w.st.ctx.Err() == nil {
+		s := w.st.s
+		time.AfterFunc(lingerTime, func() {
+			s.Farewell(wire.ErrorProcessingStream)
+			s.EndWrite() // without a FIN: the farewell is what ends it
+		})
+		w.release()
+		return
+	}
 	if !w.sent && !w.st.sc.limits && w.st.ctx.Err() == nil {
 		w.sent = true
 		w.st.sc.sendHeaders(w.st.ctx, w.st.s.ID(), []hpack.HeaderField{{Name: ":status", Value: "500"}}, false, Priority{}, nil)

@@ -54,8 +54,8 @@ type Server struct {
 }
 
 // lingerTime is how long a connection stays after its last response has arrived, when the
-// server shuts down: quic-go's client throws away what its application has not read yet
-// when the connection closes.
+// server shuts down, and a stream after its handler has broken the response off: clients
+// throw away what their application has not read yet when it closes or is reset.
 const lingerTime = 250 * time.Millisecond
 
 // queueFactor times the stream limit is how many requests may wait for a handler: their
