@@ -105,13 +105,8 @@ func (f *AckFrame) checkBlocks() int {
 	if f.size == 1 && b[1] > 0 {
 		// In the usual case all blocks together stay above packet 0, and so does each.
 		// The first gap is none, and may be 0.
-		used := uint64(b[0]) + uint64(b[1])
-		rest := b[2:]
-		for len(rest) >= 2 && rest[0] > 0 {
-			used += uint64(rest[0]) + uint64(rest[1])
-			rest = rest[2:]
-		}
-		if len(rest) == 0 && used <= uint64(f.above) {
+		used, gaps := sumPairs(b[2:])
+		if used += uint64(b[0]) + uint64(b[1]); gaps && used <= uint64(f.above) {
 			return -1
 		}
 	}
@@ -127,6 +122,27 @@ func (f *AckFrame) checkBlocks() int {
 		}
 	}
 	return -1
+}
+
+// sumPairs adds up the bytes of at most 255 blocks, each a gap and a length, and reports
+// whether no gap is 0. It takes four blocks at a time.
+func sumPairs(b []byte) (sum uint64, gaps bool) {
+	const (
+		low   = 0x00ff00ff00ff00ff // the gaps of four blocks; 64 such words cannot overflow 16 bits
+		carry = 0x0100010001000100
+	)
+	lanes, present := uint64(0), uint64(carry)
+	for ; len(b) >= 8; b = b[8:] {
+		x := binary.LittleEndian.Uint64(b)
+		lanes += x&low + x>>8&low
+		present &= x&low + low // carries where a gap is not 0
+	}
+	gaps = present&carry == carry
+	for ; len(b) >= 2; b = b[2:] {
+		sum += uint64(b[0]) + uint64(b[1])
+		gaps = gaps && b[0] > 0
+	}
+	return sum + lanes&0xffff + lanes>>16&0xffff + lanes>>32&0xffff + lanes>>48, gaps
 }
 
 // skipTimestamps returns where the timestamps end whose count is at p.
