@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime/pprof"
+	"strconv"
 	"time"
 )
 
@@ -180,6 +181,9 @@ func start(ctx context.Context, o *order) (*child, error) {
 	}
 	c := &child{cmd: exec.CommandContext(ctx, exe, "bench", string(o.Spec.Work))}
 	c.cmd.Env = append(os.Environ(), childVariable+"="+string(text))
+	if n := o.Spec.Procs; n > 0 {
+		c.cmd.Env = append(c.cmd.Env, "GOMAXPROCS="+strconv.Itoa(n))
+	}
 	c.cmd.Stderr = os.Stderr
 	if c.in, err = c.cmd.StdinPipe(); err != nil {
 		return nil, err

@@ -34,6 +34,7 @@ type Spec struct {
 	NewStream bool  `json:"new_stream,omitempty"` // requests: each on a stream of its own
 	Resume    bool  `json:"resume,omitempty"`     // handshakes: 0-RTT
 	Pin       bool  `json:"pin,omitempty"`        // both processes on one core
+	Procs     int   `json:"procs,omitempty"`      // GOMAXPROCS of each process; 0: the default
 
 	KeyShare    time.Duration `json:"key_share,omitempty"`    // handshakes: reuse of the server's share
 	NoOffload   bool          `json:"no_offload,omitempty"`   // one system call for each datagram

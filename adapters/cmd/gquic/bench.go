@@ -51,6 +51,7 @@ func (b *benchmark) define(fs *flag.FlagSet) {
 	fs.BoolVar(&s.NoOffload, "no-offload", false, "one system call for each datagram")
 	fs.BoolVar(&s.Decimate, "decimate", false, "acknowledge every tenth packet")
 	fs.IntVar(&s.Datagram, "datagram", conn.DefaultDatagramSize, "UDP payload of a full packet, in bytes")
+	fs.IntVar(&s.Procs, "procs", 0, "threads that run Go code in each process, its GOMAXPROCS; 0: the default")
 	switch s.Work {
 	case bench.Bulk:
 		b.size = 1 << 30
@@ -78,6 +79,9 @@ func (b *benchmark) run(ctx context.Context, o *output) error {
 	b.spec.Size = int64(b.size)
 	if b.runs < 1 || b.spec.Work != bench.Bulk && b.spec.Count < 1 {
 		return misusef("-runs and the count must be at least 1")
+	}
+	if b.spec.Procs < 0 {
+		return misusef("-procs must be at least 0")
 	}
 	var all []*bench.Report
 	for _, v := range b.versions {
