@@ -39,8 +39,14 @@ which an expectation failed. -svg draws the run of the first seed.`,
 		fs.IntVar(&c.jobs, "jobs", c.jobs, "runs of a scenario at once")
 		fs.StringVar(&c.svg, "svg", "", "`file` to draw a scenario's first run into")
 		fs.StringVar(&c.zoom, "zoom", "", "`part` of the run to draw, such as 1s:1.5s; empty: all of it")
+		cost := false
+		fs.BoolVar(&cost, "cost", false, "with -json: tell what the run took too, which differs from run to run")
 		return func(ctx context.Context, o *output) error {
+			s.cost, c.cost = cost, cost
 			if c.file != "" {
+				if err := onlyScenario(fs); err != nil {
+					return err
+				}
 				return c.run(ctx, o)
 			}
 			if c.svg != "" || c.seeds != "" || c.zoom != "" {
@@ -49,6 +55,19 @@ which an expectation failed. -svg draws the run of the first seed.`,
 			return s.run(ctx, o)
 		}
 	},
+}
+
+// onlyScenario refuses the flags of single transfers, which a scenario's file decides.
+func onlyScenario(fs *flag.FlagSet) (err error) {
+	fs.Visit(func(f *flag.Flag) {
+		switch f.Name {
+		case "seed":
+			err = misusef("-seed goes with single transfers: want -seeds %v with -scenario", f.Value)
+		case "loss", "delay", "rate", "size", "version", "null-cipher", "early":
+			err = misusef("-%s goes with single transfers: with -scenario the file says it", f.Name)
+		}
+	})
+	return err
 }
 
 type simulation struct {
@@ -60,6 +79,7 @@ type simulation struct {
 	versions versionList
 	early    bool
 	null     bool
+	cost     bool
 }
 
 func (s *simulation) run(ctx context.Context, o *output) error {
@@ -82,7 +102,7 @@ func (s *simulation) run(ctx context.Context, o *output) error {
 	report := struct {
 		summary
 		Seed        uint64  `json:"seed"`
-		RealSeconds float64 `json:"real_seconds"`
+		RealSeconds float64 `json:"real_seconds,omitempty"` // with -cost
 		Digest      string  `json:"digest"`
 		Error       string  `json:"error,omitempty"`
 	}{
@@ -91,14 +111,20 @@ func (s *simulation) run(ctx context.Context, o *output) error {
 			HandshakeMS: milliseconds(r.HandshakeTime), Bytes: r.Bytes, Seconds: r.Duration.Seconds(),
 			MBPerS: perSecond(r.Bytes, r.Duration.Seconds()), Lost: r.PacketsLost, OK: r.OK,
 		},
-		Seed: s.seed, RealSeconds: time.Since(started).Seconds(), Digest: hex.EncodeToString(r.Digest[:]),
+		Seed: s.seed, Digest: hex.EncodeToString(r.Digest[:]),
+	}
+	if s.cost {
+		report.RealSeconds = time.Since(started).Seconds()
+	}
+	if r.Err != nil && r.Network.Sent > 0 && r.Network.Delivered == 0 {
+		r.Err = fmt.Errorf("%w: none of %d datagrams arrived, with -loss %v, -rate %v and -delay %v", r.Err, r.Network.Sent, s.loss, s.rate, s.delay)
 	}
 	if r.Err != nil {
 		report.Error = r.Err.Error()
 	}
 	o.object(report)
 	if r.Err != nil {
-		return fmt.Errorf("seed %d: %w", s.seed, r.Err)
+		return r.Err // it names the seed
 	}
 	o.printf("%v\n", report.summary)
 	o.printf("digest %s\n", report.Digest)

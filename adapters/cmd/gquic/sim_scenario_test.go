@@ -75,9 +75,37 @@ func TestScenarioFails(t *testing.T) {
 		{[]string{"sim", "-scenario", file, "-svg", "x.svg", "-zoom", "2s"}, 2, "-zoom"},
 		{[]string{"sim", "-scenario", file, "-jobs", "0"}, 2, "-jobs"},
 		{[]string{"sim", "-seeds", "1:2"}, 2, "-scenario"},
+		{[]string{"sim", "-scenario", file, "-seed", "5"}, 2, "want -seeds 5"},
+		{[]string{"sim", "-scenario", file, "-rate", "3mbit"}, 2, "-rate goes with single transfers"},
+		{[]string{"sim", "-scenario", file, "-early"}, 2, "-early goes with single transfers"},
 	} {
 		if status, _, errs := gquic(t, test.args...); status != test.status || !strings.Contains(errs, test.want) {
 			t.Errorf("%q: exit %d, %q; want %d and %q", test.args, status, errs, test.status, test.want)
 		}
+	}
+}
+
+// TestSimJSONIsEqual: equal runs print equal JSON, byte for byte; what they took is told when asked for.
+func TestSimJSONIsEqual(t *testing.T) {
+	for _, args := range [][]string{
+		{"sim", "-json", "-scenario", scenarioFile(t, "done >= 100%")},
+		{"sim", "-json", "-size", "100kB"},
+	} {
+		_, one, _ := gquic(t, args...)
+		_, two, errs := gquic(t, args...)
+		if one != two || !strings.HasPrefix(one, "{") {
+			t.Errorf("%q printed\n%s, then\n%s%s", args, one, two, errs)
+		}
+		if _, cost, _ := gquic(t, append(args, "-cost")...); !strings.Contains(cost, "core_seconds") && !strings.Contains(cost, "real_seconds") {
+			t.Errorf("%q with -cost: %s", args, cost)
+		}
+	}
+}
+
+// TestSimNothingArrives: the seed is named once, and why nothing came of it.
+func TestSimNothingArrives(t *testing.T) {
+	status, _, errs := gquic(t, "sim", "-loss", "100%", "-seed", "7")
+	if status != 1 || strings.Count(errs, "seed 7") != 1 || !strings.Contains(errs, "datagrams arrived, with -loss 1,") {
+		t.Errorf("exit %d: %s", status, errs)
 	}
 }
