@@ -82,6 +82,7 @@ func (s *Server) ServeTCP(l net.Listener) error {
 		}),
 		TLSConfig:      &tls.Config{NextProtos: []string{"h2", "http/1.1"}},
 		MaxHeaderBytes: s.MaxHeaderBytes, ReadTimeout: s.ReadTimeout, WriteTimeout: s.WriteTimeout,
+		ReadHeaderTimeout: s.ReadHeaderTimeout, IdleTimeout: s.IdleTimeout,
 	}
 	for _, c := range s.Config.Conn.Server.Certificates {
 		web.TLSConfig.Certificates = append(web.TLSConfig.Certificates, tls.Certificate{Certificate: c.Chain, PrivateKey: c.Key})

@@ -298,6 +298,7 @@ func TestTimeouts(t *testing.T) {
 		}
 	}), func(s *Server, _ *Transport) {
 		s.ReadTimeout, s.WriteTimeout = 50*time.Millisecond, 100*time.Millisecond
+		s.IdleTimeout = -1 // the requests may be late
 	})
 	pr, pw := io.Pipe()
 	defer pw.Close()

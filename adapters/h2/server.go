@@ -31,9 +31,16 @@ type Server struct {
 	MaxHeaderBytes int
 
 	// ReadTimeout bounds the time from a request's headers to the end of its body,
-	// WriteTimeout that to the end of the response. Zero: no bound. Silent connections
-	// end by the idle timeout of Config.
+	// WriteTimeout that to the end of the response: without it, a client that reads nothing
+	// keeps the handler and a full send buffer for as long as it lives. Zero: no bound.
 	ReadTimeout, WriteTimeout time.Duration
+
+	// ReadHeaderTimeout bounds the time from the first byte of a request's headers to the
+	// last, IdleTimeout that from a connection's start, or the end of its last handler, to
+	// the headers of its next request; beyond them the connection closes with
+	// NETWORK_IDLE_TIMEOUT. Zero: ReadTimeout, negative: no bound. The idle timeout of
+	// Config is another thing: it ends connections from which no packets come at all.
+	ReadHeaderTimeout, IdleTimeout time.Duration
 
 	// ErrorLog gets what goes wrong in connections and handlers. Nil: slog.Default().
 	ErrorLog *slog.Logger
@@ -80,7 +87,8 @@ func (s *Server) init() {
 		s.listeners = make(map[*udp.Listener]bool)
 		s.conns = make(map[*serverConn]bool)
 		s.std = &http.Server{Addr: s.Addr, Handler: s.handler(), MaxHeaderBytes: s.MaxHeaderBytes,
-			ReadTimeout: s.ReadTimeout, WriteTimeout: s.WriteTimeout}
+			ReadTimeout: s.ReadTimeout, WriteTimeout: s.WriteTimeout,
+			ReadHeaderTimeout: s.ReadHeaderTimeout, IdleTimeout: s.IdleTimeout}
 	})
 }
 

@@ -36,6 +36,7 @@ type serverConn struct {
 	most    int // handlers at a time
 	waiting []*serverStream
 	gone    bool // GOAWAY was sent
+	idle    idleWatch
 }
 
 func newServerConn(s *Server, c *udp.Conn, local net.Addr) *serverConn {
@@ -57,6 +58,7 @@ func newServerConn(s *Server, c *udp.Conn, local net.Addr) *serverConn {
 	base = context.WithValue(base, connContextKey{}, c)
 	sc.ctx, sc.cancel = context.WithCancelCause(base)
 	sc.session = newSession(c, nil)
+	sc.headerTimeout = s.orReadTimeout(s.ReadHeaderTimeout)
 	return sc
 }
 
@@ -87,6 +89,12 @@ func (sc *serverConn) serve() error {
 			return err
 		}
 	}
+	sc.watchIdle()
+	defer func() {
+		sc.mu.Lock()
+		defer sc.mu.Unlock()
+		sc.idle.stop()
+	}()
 	return sc.read(wire.Server, limit, sc.handle)
 }
 
@@ -198,6 +206,7 @@ func (sc *serverConn) schedule(st *serverStream) error {
 	sc.mu.Lock()
 	defer sc.mu.Unlock()
 	sc.live[st.s.ID()] = st
+	sc.idle.stop()
 	if sc.running >= sc.most {
 		if len(sc.waiting) >= queueFactor*sc.most {
 			return &Error{wire.TooManyOpenStreams, fmt.Sprintf("%d requests wait for handlers of streams that were reset", len(sc.waiting))}
@@ -228,6 +237,9 @@ func (sc *serverConn) run(st *serverStream) {
 		}
 		idle := len(sc.live) == 0
 		sc.mu.Unlock()
+		if idle {
+			sc.watchIdle()
+		}
 		if idle && sc.srv.isDraining() {
 			sc.srv.noteIdle()
 		}

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"io"
+	"os"
 	"sync"
+	"time"
 
 	"golang.org/x/net/http2/hpack"
 
@@ -28,6 +30,8 @@ type session struct {
 	pending  []byte // built, and not yet taken by the stream
 	flushing bool   // a goroutine writes what was pending
 	err      error  // why nothing can be written any more
+
+	headerTimeout time.Duration // from a frame's first byte to the end of its headers; 0: none
 
 	readMu  sync.Mutex
 	handled uint64   // bytes of the headers stream
@@ -142,11 +146,16 @@ func (s *session) apply(v Setting) {
 func (s *session) read(side wire.Perspective, maxList int, handle func(*Event) error) error {
 	d := NewDecoder(side, maxList)
 	buf := make([]byte, 4096)
+	timed := false // the deadline is that of the frame under way
 	for {
 		n, err := s.headers.Read(buf)
 		for p := buf[:n]; len(p) > 0; {
 			took, ev, fault := d.Decode(p)
 			p = p[took:]
+			if timed && d.Between() {
+				timed = false
+				s.headers.SetReadDeadline(time.Time{})
+			}
 			if fault == nil && ev.Kind != NoEvent {
 				fault = handle(&ev)
 			}
@@ -155,12 +164,18 @@ func (s *session) read(side wire.Perspective, maxList int, handle func(*Event) e
 			}
 		}
 		s.didHandle(n)
+		if s.headerTimeout > 0 && !timed && !d.Between() {
+			timed = true
+			s.headers.SetReadDeadline(time.Now().Add(s.headerTimeout))
+		}
 		switch {
 		case err == nil:
 		case s.c.Context().Err() != nil:
 			return err
 		case errors.Is(err, io.EOF):
 			return s.close(&Error{wire.InvalidStreamID, "the headers stream has ended"})
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			return s.close(&Error{wire.NetworkIdleTimeout, "headers have begun and did not end in time"})
 		default:
 			return s.close(&Error{wire.InvalidStreamID, "the headers stream was reset"})
 		}
