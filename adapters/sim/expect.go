@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -208,6 +209,10 @@ func (p *parser) checkExpectation(e *Expectation) error {
 		for i := range p.s.Flows {
 			if f := &p.s.Flows[i]; e.name == "" || f.Name == e.name {
 				found = true
+				if e.metric.name == "resume" && !p.hasOutage(f) {
+					data, _ := p.s.dataPath(f)
+					return fmt.Errorf("resume is of outages, and %s has none: want at TIME outage LINK TIME, with a link of its data's, %v", f.Name, data)
+				}
 				if e.value.unit == "cubic" && p.s.law(f) == 0 {
 					data, acks := p.s.dataPath(f)
 					return fmt.Errorf("by Cubic's law there is no rate for %s: want loss=SHARE on a link of %v, and delay on one of %v or %v", f.Name, data, data, acks)
@@ -219,6 +224,17 @@ func (p *parser) checkExpectation(e *Expectation) error {
 		}
 	}
 	return nil
+}
+
+// hasOutage reports whether there is an outage on the way of a flow's data.
+func (p *parser) hasOutage(f *FlowSpec) bool {
+	data, _ := p.s.dataPath(f)
+	for _, fault := range p.s.Faults {
+		if fault.Verb == "outage" && slices.Contains(data, fault.Target) {
+			return true
+		}
+	}
+	return false
 }
 
 // check holds a run against the expectation.
@@ -260,6 +276,10 @@ func (e *Expectation) check(s *Scenario, r *Run) Check {
 		for i := range r.Flows {
 			f := &r.Flows[i]
 			if e.name == "" || e.name == f.Group {
+				if e.metric.name == "resume" && f.Outages == 0 {
+					worst = Check{false, f.Name + " had no outage that ended between its first byte and its last"}
+					break
+				}
 				judge(f.Name, e.metric.flow(f), e.value.of(f))
 			}
 		}

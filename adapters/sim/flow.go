@@ -16,6 +16,7 @@ type meter struct {
 	stall       time.Duration // the longest time between two
 	ends        []gquic.Instant
 	resume      time.Duration // the longest from an outage's end to the next read
+	outages     int           // that ended between reads
 }
 
 func newMeter(ends []gquic.Instant) meter {
@@ -30,6 +31,7 @@ func (m *meter) add(now gquic.Instant, n int) {
 	}
 	for len(m.ends) > 0 && m.ends[0] < now {
 		if m.first < m.ends[0] {
+			m.outages++
 			m.resume = max(m.resume, now.Sub(m.ends[0]))
 		}
 		m.ends = m.ends[1:]

@@ -45,6 +45,7 @@ func ParseScenario(file, text string) (*Scenario, error) {
 		if len(words) == 0 {
 			continue
 		}
+		p.text = strings.Join(words, " ")
 		if err := p.statement(words); err != nil {
 			return nil, p.at(p.line, err)
 		}
@@ -59,6 +60,7 @@ func ParseScenario(file, text string) (*Scenario, error) {
 type parser struct {
 	s    *Scenario
 	line int
+	text string // of the line
 	// The lines of what refers to names, which may be defined later.
 	hosts, paths, flows, faults, expectations []int
 	given                                     map[string]int // the lines of what may be said once

@@ -25,6 +25,7 @@ func (p *parser) once(words []string) (err error) {
 // repeated is every TIME [from TIME] [until TIME] FAULT.
 func (p *parser) repeated(words []string) (err error) {
 	f := FaultSpec{}
+	until := ""
 	if len(words) >= 2 {
 		f.Every, err = parseDuration(words[0])
 		f.At = f.Every
@@ -33,7 +34,7 @@ func (p *parser) repeated(words []string) (err error) {
 	for len(words) > 2 && err == nil && (words[0] == "from" || words[0] == "until") {
 		place := &f.At
 		if words[0] == "until" {
-			place = &f.Until
+			place, until = &f.Until, words[1]
 		}
 		*place, err = parseDuration(words[1])
 		words = words[2:]
@@ -45,6 +46,8 @@ func (p *parser) repeated(words []string) (err error) {
 		return fmt.Errorf("want every TIME [from TIME] [until TIME] FAULT, such as every 1s until 20s rebind client")
 	case f.Every < time.Microsecond:
 		return fmt.Errorf("every %v is too often: want 1us or more", f.Every)
+	case until != "" && f.Until < f.At:
+		return fmt.Errorf("until %s is before the first time, %v: it would never happen", until, f.At)
 	}
 	return p.fault(f, words)
 }
@@ -82,6 +85,7 @@ func (p *parser) fault(f FaultSpec, words []string) (err error) {
 	default:
 		return fmt.Errorf("%s", form)
 	}
+	f.Line, f.Text = p.line, p.text
 	p.s.Faults = append(p.s.Faults, f)
 	p.faults = append(p.faults, p.line)
 	return nil
@@ -123,6 +127,9 @@ func (p *parser) check() error {
 		}
 	}
 	for i, f := range s.Faults {
+		if f.At > s.Limit {
+			return p.at(p.faults[i], fmt.Errorf("%v is after the limit of %v: it would never happen", f.At, s.Limit))
+		}
 		switch f.Verb {
 		case "outage", "set":
 			if p.findLink(f.Target) == nil {

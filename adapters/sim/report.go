@@ -16,9 +16,12 @@ type Report struct {
 	Rows     []Row
 	Verdicts []Verdict // one for each expectation
 	Broken   []*Run    // whose world failed
-	Packets  uint64    // delivered in all
+	Faults   []FaultReport
+	Packets  uint64 // delivered in all
 	Virtual  time.Duration
 	Real     time.Duration // of all runs, added up
+
+	first uint64 // seed
 }
 
 // A Row is a metric over all runs: of each flow of a kind, or of each link.
@@ -38,13 +41,24 @@ type Verdict struct {
 	Got       string // with it; with the last run, if none failed
 }
 
+// A FaultReport is in how many runs a fault happened. A run may be over before.
+type FaultReport struct {
+	*FaultSpec
+	Happened int
+}
+
 // OK reports whether it held in as many runs as it should.
 func (v *Verdict) OK() bool {
 	return uint64(v.Held)*1_000_000 >= uint64(v.Expectation.Runs)*uint64(v.Runs)
 }
 
-// OK reports whether all expectations held and no world failed.
+// OK reports whether all expectations held, every fault happened in some run, and no world failed.
 func (r *Report) OK() bool {
+	for i := range r.Faults {
+		if r.Faults[i].Happened == 0 {
+			return false
+		}
+	}
 	for i := range r.Verdicts {
 		if !r.Verdicts[i].OK() {
 			return false
@@ -92,6 +106,17 @@ func (r *Report) Add(run *Run) {
 	if r.Verdicts == nil {
 		for i := range r.Scenario.Expectations {
 			r.Verdicts = append(r.Verdicts, Verdict{Expectation: &r.Scenario.Expectations[i]})
+		}
+	}
+	if r.Faults == nil {
+		for i := range r.Scenario.Faults {
+			r.Faults = append(r.Faults, FaultReport{FaultSpec: &r.Scenario.Faults[i]})
+		}
+		r.first = run.Seed
+	}
+	for i := range r.Faults {
+		if run.Happens[i] {
+			r.Faults[i].Happened++
 		}
 	}
 	for i := range r.Verdicts {
@@ -177,6 +202,14 @@ func (r *Report) String() string {
 			fmt.Fprintf(&b, "  (held in %d of %d; seed %d: %s)\n", v.Held, v.Runs, v.FirstSeed, v.Got)
 		}
 	}
+	for i := range r.Faults {
+		switch f := &r.Faults[i]; {
+		case f.Happened == 0:
+			fmt.Fprintf(&b, "  FAILED  %s:%d: %s  (never happened: every run was over before %v)\n", r.Scenario.File, f.Line, f.Text, f.At)
+		case f.Happened < r.Runs:
+			fmt.Fprintf(&b, "  note    %s:%d: %s  (happened in %d of %d: the others were over before %v)\n", r.Scenario.File, f.Line, f.Text, f.Happened, r.Runs, f.At)
+		}
+	}
 	for _, run := range r.Broken {
 		fmt.Fprintf(&b, "  BROKEN  %v\n", run.Err)
 	}
@@ -189,6 +222,11 @@ func (r *Report) FailingSeed() (uint64, bool) {
 	for _, run := range r.Broken {
 		if !any || run.Seed < seed {
 			seed, any = run.Seed, true
+		}
+	}
+	for i := range r.Faults {
+		if r.Faults[i].Happened == 0 && (!any || r.first < seed) {
+			seed, any = r.first, true
 		}
 	}
 	for i := range r.Verdicts {

@@ -19,6 +19,7 @@ type Run struct {
 	Flows   []FlowRun
 	Links   []LinkRun
 	Checks  []Check // one for each expectation
+	Happens []bool  // which of the scenario's faults did, before the run was over
 	Network Stats
 	Virtual time.Duration // the run's time in the world
 	Real    time.Duration // what it took, if a clock was given
@@ -43,6 +44,7 @@ type FlowRun struct {
 	Goodput     int64         // bits of them per second, in the window of measurement
 	Stall       time.Duration // the longest time without a byte, between the first and the last
 	Resume      time.Duration // the longest time from an outage's end to the next byte
+	Outages     int           // of its data's way that ended after its first byte and before its last
 	RTO         time.Duration // the sender's retransmission timer when an outage ended
 	Sender      conn.Stats
 	Law         int64 // the rate that Cubic's own law gives, bits per second; 0: not known
@@ -182,6 +184,9 @@ func (st *stage) collect(r *Run, from, to snapshot) {
 		r.Lost += l.stats.BytesLost
 		r.Links = append(r.Links, run)
 	}
+	for _, f := range s.Faults {
+		r.Happens = append(r.Happens, f.At < time.Duration(st.now))
+	}
 	r.Fairness = jain(r.Flows)
 	for _, n := range st.World.nodes {
 		r.Connections = max(r.Connections, n.app.(*host).most)
@@ -196,7 +201,7 @@ func (st *stage) flowRun(i int, f *flow, from, to snapshot) FlowRun {
 	m := f.final
 	run := FlowRun{
 		Name: f.name, Group: f.Name, Done: f.client.done && f.err == nil, Err: f.err,
-		Bytes: m.bytes, Stall: m.stall, Resume: m.resume, RTO: f.rto, Sender: f.sender,
+		Bytes: m.bytes, Stall: m.stall, Resume: m.resume, Outages: m.outages, RTO: f.rto, Sender: f.sender,
 		Law: st.scenario.law(&f.FlowSpec),
 	}
 	end := c.Finished
@@ -209,6 +214,7 @@ func (st *stage) flowRun(i int, f *flow, from, to snapshot) FlowRun {
 			run.Stall = max(run.Stall, end.Sub(m.last))
 			for _, o := range m.ends {
 				if o < end && o > m.first {
+					run.Outages++
 					run.Resume = max(run.Resume, end.Sub(o))
 				}
 			}

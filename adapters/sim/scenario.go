@@ -3,6 +3,7 @@ package sim
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"example.com/gquic"
@@ -90,6 +91,8 @@ type FaultSpec struct {
 	Target           string        // link or host
 	For              time.Duration // of an outage, or a clock's jump
 	Change           func(*LinkConfig)
+	Text             string // as written
+	Line             int
 }
 
 // expand returns the names that a name of the scenario stands for.
@@ -213,6 +216,7 @@ func (st *stage) addFlows() {
 				ends = append(ends, o.To)
 			}
 		}
+		slices.Sort(ends)
 		server := st.nodes[s.expand(spec.Server)[0]]
 		server.app.(*host).ends = ends
 		clients := s.expand(spec.Client)

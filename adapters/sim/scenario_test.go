@@ -58,3 +58,35 @@ func TestScenarios(t *testing.T) {
 		})
 	}
 }
+
+// TestNothingHappens: a fault that never happens fails the scenario, and so does what is expected of it.
+func TestNothingHappens(t *testing.T) {
+	for _, test := range []struct {
+		lines string
+		want  []string
+	}{
+		{"at 60s rebind a\n", []string{"FAILED  x.txt:10: at 60s rebind a  (never happened: every run was over before 1m0s)"}},
+		{"at 60s outage down 3s\nexpect resume f <= 1ms\n", []string{"FAILED  x.txt:10: at 60s outage", "FAILED  resume f <= 1ms  (held in 0 of 1; seed 3: f had no outage that"}},
+		{"at 50ms outage up 3ms\nat 60ms outage down 10ms\nexpect resume f <= 10s\n", nil},
+	} {
+		s, err := sim.ParseScenario("x.txt", small+test.lines)
+		if err != nil {
+			t.Fatal(err)
+		}
+		run, err := s.Run(context.Background(), 3, nil, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		report := sim.Report{Scenario: s}
+		report.Add(run)
+		seed, failed := report.FailingSeed()
+		if report.OK() != (test.want == nil) || failed != (test.want != nil) || failed && seed != 3 {
+			t.Errorf("%q: OK is %v, the failing seed %d (%v)", test.lines, report.OK(), seed, failed)
+		}
+		for _, want := range test.want {
+			if !strings.Contains(report.String(), want) {
+				t.Errorf("%q: the report lacks %q:\n%v", test.lines, want, report.String())
+			}
+		}
+	}
+}

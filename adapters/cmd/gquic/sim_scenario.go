@@ -32,6 +32,7 @@ type (
 		FailingSeed  *uint64         `json:"failing_seed,omitempty"`
 		Rows         []scenarioRow   `json:"rows"`
 		Expectations []scenarioCheck `json:"expectations"`
+		Faults       []scenarioFault `json:"faults,omitempty"`
 		Broken       []string        `json:"broken,omitempty"`
 		Runs         []scenarioRun   `json:"runs"`
 		Packets      uint64          `json:"packets"`
@@ -58,6 +59,11 @@ type (
 		Runs      int    `json:"runs"`
 		Got       string `json:"got"`
 		FirstSeed uint64 `json:"first_failing_seed,omitempty"`
+	}
+	scenarioFault struct {
+		Text     string `json:"text"`
+		Happened int    `json:"happened"` // in so many runs
+		Runs     int    `json:"runs"`
 	}
 	scenarioRun struct {
 		Seed     uint64  `json:"seed"`
@@ -128,6 +134,9 @@ func (c *scenarios) object(r *sim.Report, runs []*sim.Run, seeds sim.Seeds) scen
 	for i := range r.Verdicts {
 		v := &r.Verdicts[i]
 		out.Expectations = append(out.Expectations, scenarioCheck{v.Text, v.OK(), v.Held, v.Runs, v.Got, v.FirstSeed})
+	}
+	for i := range r.Faults {
+		out.Faults = append(out.Faults, scenarioFault{r.Faults[i].Text, r.Faults[i].Happened, r.Runs})
 	}
 	for _, run := range r.Broken {
 		out.Broken = append(out.Broken, run.Err.Error())
