@@ -54,6 +54,8 @@ type metric struct {
 	flow  func(*FlowRun) int64
 	link  func(*LinkRun) int64
 	whole func(*Run) int64
+
+	windowed bool // measured in the scenario's window
 }
 
 var metrics = []metric{
@@ -68,17 +70,17 @@ var metrics = []metric{
 	}},
 	{name: "time", of: ofFlow, kind: times, flow: func(f *FlowRun) int64 { return int64(f.Time) }},
 	{name: "handshake", of: ofFlow, kind: times, flow: func(f *FlowRun) int64 { return int64(f.Handshake) }},
-	{name: "goodput", of: ofFlow, kind: rates, flow: func(f *FlowRun) int64 { return f.Goodput }},
+	{name: "goodput", windowed: true, of: ofFlow, kind: rates, flow: func(f *FlowRun) int64 { return f.Goodput }},
 	{name: "stall", of: ofFlow, kind: times, flow: func(f *FlowRun) int64 { return int64(f.Stall) }},
 	{name: "resume", of: ofFlow, kind: times, flow: func(f *FlowRun) int64 { return int64(f.Resume) }},
 	{name: "spurious", of: ofFlow, kind: counts, flow: func(f *FlowRun) int64 { return int64(f.Sender.SpuriousLosses) }},
 	{name: "answers", of: ofFlow, kind: shares, flow: func(f *FlowRun) int64 { return ratio(f.Sender.PacketsReceived, f.Sender.PacketsSent) }},
-	{name: "use", of: ofLink, kind: shares, link: func(l *LinkRun) int64 { return int64(l.Use) }},
-	{name: "wait", of: ofLink, kind: times, link: func(l *LinkRun) int64 { return int64(l.Wait95) }},
+	{name: "use", windowed: true, of: ofLink, kind: shares, link: func(l *LinkRun) int64 { return int64(l.Use) }},
+	{name: "wait", windowed: true, of: ofLink, kind: times, link: func(l *LinkRun) int64 { return int64(l.Wait95) }},
 	{name: "dropped", of: ofLink, kind: counts, link: func(l *LinkRun) int64 { return int64(l.Stats.QueueDropped + l.Stats.CoDelDropped) }},
 	{name: "retransmitted", of: ofAll, kind: shares, whole: func(r *Run) int64 { return ratio(r.Retransmitted, r.Sent) }},
 	{name: "connections", of: ofAll, kind: counts, whole: func(r *Run) int64 { return int64(r.Connections) }},
-	{name: "fairness", of: ofAll, kind: shares, whole: func(r *Run) int64 { return int64(r.Fairness) }},
+	{name: "fairness", windowed: true, of: ofAll, kind: shares, whole: func(r *Run) int64 { return int64(r.Fairness) }},
 }
 
 // ratio is a/b in parts per million.
@@ -239,6 +241,9 @@ func (p *parser) hasOutage(f *FlowSpec) bool {
 
 // check holds a run against the expectation.
 func (e *Expectation) check(s *Scenario, r *Run) Check {
+	if e.metric.windowed && r.Window.To <= r.Window.From {
+		return Check{false, fmt.Sprintf("nothing measured: the run was over at %s, measure begins at %v", formatTime(r.Virtual), time.Duration(s.Measure.From))}
+	}
 	worst := Check{Held: true}
 	judge := func(name string, got, want int64) {
 		held := got <= want

@@ -1,11 +1,13 @@
 package sim
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"math"
 	"math/bits"
+	"slices"
 	"time"
 
 	"example.com/gquic"
@@ -26,6 +28,7 @@ type Run struct {
 	Digest  [32]byte
 
 	Sent, Retransmitted, Lost uint64 // bytes: of all datagrams; of stream data sent again; of datagrams that did not arrive
+	Window                    Window // in which rates were measured
 	Fairness                  PPM    // Jain's index of the flows' goodput
 	Connections               int    // the most that one endpoint had at once
 }
@@ -123,6 +126,7 @@ func (s *Scenario) Run(ctx context.Context, seed uint64, clock func() time.Time,
 	if to.flows == nil {
 		to = end
 	}
+	r.Window = Window{from.at, to.at}
 	st.collect(r, from, to)
 	for i := range s.Expectations {
 		r.Checks = append(r.Checks, s.Expectations[i].check(s, r))
@@ -176,9 +180,9 @@ func (st *stage) collect(r *Run, from, to snapshot) {
 			Wait50: time.Duration(waits.quantile(50 * Percent)), Wait95: time.Duration(waits.quantile(95 * Percent))}
 		if run.rate > 0 {
 			a, b := &from.links[i], &to.links[i]
-			bits := int64(b.BytesPassed-a.BytesPassed+HeaderBytes*(b.Passed-a.Passed)) * 8
+			passed := int64(b.BytesPassed-a.BytesPassed+HeaderBytes*(b.Passed-a.Passed)) * 8
 			if us := to.at.Sub(from.at).Microseconds(); us > 0 {
-				run.Use = PPM(bits * 1_000_000 / us * 1_000_000 / run.rate)
+				run.Use = PPM(passed * 1_000_000 / us * 1_000_000 / s.meanRate(&s.Links[i], from.at, to.at))
 			}
 		}
 		r.Lost += l.stats.BytesLost
@@ -191,6 +195,37 @@ func (st *stage) collect(r *Run, from, to snapshot) {
 	for _, n := range st.World.nodes {
 		r.Connections = max(r.Connections, n.app.(*host).most)
 	}
+}
+
+// meanRate is the mean of a link's rate in a window, with what faults set it to.
+func (s *Scenario) meanRate(l *LinkSpec, from, to gquic.Instant) (mean int64) {
+	type change struct {
+		at gquic.Instant
+		do func(*LinkConfig)
+	}
+	var changes []change
+	for _, f := range s.Faults {
+		if f.Verb == "set" && f.Target == l.Name {
+			f.times(min(s.Limit, time.Duration(to)), func(t gquic.Instant) { changes = append(changes, change{t, f.Change}) })
+		}
+	}
+	slices.SortStableFunc(changes, func(a, b change) int { return cmp.Compare(a.at, b.at) })
+	cfg, since := l.LinkConfig, from
+	whole := uint64(to.Sub(from))
+	add := func(until gquic.Instant) {
+		if until > since { // this piece's share of the mean; what is left of a bit is lost
+			high, low := bits.Mul64(uint64(cfg.Rate), uint64(until.Sub(since)))
+			share, _ := bits.Div64(high, low, whole) // a piece is no longer than the whole, and a rate is below 1<<63
+			mean += int64(share)
+			since = until
+		}
+	}
+	for _, c := range changes {
+		add(c.at)
+		c.do(&cfg)
+	}
+	add(to)
+	return max(mean, 1)
 }
 
 func (st *stage) flowRun(i int, f *flow, from, to snapshot) FlowRun {

@@ -67,6 +67,7 @@ func TestNothingHappens(t *testing.T) {
 	}{
 		{"at 60s rebind a\n", []string{"FAILED  x.txt:10: at 60s rebind a  (never happened: every run was over before 1m0s)"}},
 		{"at 60s outage down 3s\nexpect resume f <= 1ms\n", []string{"FAILED  x.txt:10: at 60s outage", "FAILED  resume f <= 1ms  (held in 0 of 1; seed 3: f had no outage that"}},
+		{"measure 100s\nexpect wait down <= 1s\nexpect time f <= 1m\n", []string{"FAILED  wait down <= 1s  (held in 0 of 1; seed 3: nothing measured: the run was over at ", "measure begins at 1m40s)", "ok      time"}},
 		{"at 50ms outage up 3ms\nat 60ms outage down 10ms\nexpect resume f <= 10s\n", nil},
 	} {
 		s, err := sim.ParseScenario("x.txt", small+test.lines)
@@ -88,5 +89,24 @@ func TestNothingHappens(t *testing.T) {
 				t.Errorf("%q: the report lacks %q:\n%v", test.lines, want, report.String())
 			}
 		}
+	}
+}
+
+// TestUseOfChangingRate: the use of a link is of the rate that it had, not of what it began with.
+func TestUseOfChangingRate(t *testing.T) {
+	text := strings.Replace(small, "100KB", "4MB", 1) + "at 500ms set down rate=40mbit\nexpect use down >= 50%\n"
+	s, err := sim.ParseScenario("x.txt", strings.Replace(text, " loss=0.5%", "", 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	run, err := s.Run(context.Background(), 3, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := run.Links[0]
+	passed := float64(l.Stats.BytesPassed+sim.HeaderBytes*l.Stats.Passed) * 8
+	room := 10e6*0.5 + 40e6*(run.Virtual.Seconds()-0.5)
+	if want := passed / room * 1e6; float64(l.Use) < want-10 || float64(l.Use) > want+10 || l.Use > 100*sim.Percent {
+		t.Errorf("use is %d ppm, want %.0f", l.Use, want)
 	}
 }
