@@ -82,7 +82,7 @@ func (p *plot) begin(title string, most int64, format func(int64) string, legend
 	step := niceStep(max(most-p.base, 1), 4)
 	p.base = p.base / step * step
 	p.most = max((most+step-1)/step*step, p.base+step)
-	p.faults()
+	p.outages()
 	for v := p.base; v <= p.most; v += step {
 		y := p.yOf(v)
 		fmt.Fprintf(&p.b, `<path d="M%d %.1fh%d" stroke="#e4e4e4"/><text x="%d" y="%.1f" text-anchor="end" fill="#444">%s</text>`+"\n",
@@ -95,6 +95,7 @@ func (p *plot) begin(title string, most int64, format func(int64) string, legend
 		fmt.Fprintf(&p.b, `<path d="M%.1f %dv%d" stroke="#e4e4e4"/><text x="%.1f" y="%d" text-anchor="middle" fill="#444">%s</text>`+"\n",
 			x, p.y, plotHeight, x, p.y+plotHeight+16, time.Duration(t))
 	}
+	p.faults()
 	fmt.Fprintf(&p.b, `<rect x="%d" y="%d" width="%d" height="%d" fill="none" stroke="#999"/>`+"\n", plotLeft, p.y, plotWidth, plotHeight)
 	fmt.Fprintf(&p.b, `<text x="%d" y="%d" font-weight="bold">%s</text>`+"\n", plotLeft, p.y-8, escape(title))
 	x := float64(plotLeft + plotWidth)
@@ -121,20 +122,35 @@ func niceStep(most int64, steps int64) int64 {
 	}
 }
 
-// faults shades outages and marks what else was done to the world.
-func (p *plot) faults() {
+// outages shades them: it comes before what is drawn over it.
+func (p *plot) outages() {
 	for _, f := range p.rec.scenario.Faults {
 		f.times(time.Duration(p.rec.end), func(t gquic.Instant) {
 			from, until := gquic.Instant(p.rec.From), min(t.Add(f.For), p.rec.end)
-			switch {
-			case f.Verb == "outage" && until > from:
+			if f.Verb == "outage" && until > from {
 				x := p.x(max(t, from))
 				fmt.Fprintf(&p.b, `<rect x="%.1f" y="%d" width="%.1f" height="%d" fill="#f6dcdc"/>`+"\n", x, p.y, p.x(until)-x, plotHeight)
-				return
-			case f.Verb == "outage" || t < from:
+			}
+		})
+	}
+}
+
+// faults marks what else was done to the world, over the grid, and names it where there is room.
+func (p *plot) faults() {
+	const colour = "#8800aa"
+	room := -1.0 // where the last name ends
+	for _, f := range p.rec.scenario.Faults {
+		f.times(time.Duration(p.rec.end), func(t gquic.Instant) {
+			if f.Verb == "outage" || t < gquic.Instant(p.rec.From) {
 				return
 			}
-			fmt.Fprintf(&p.b, `<path d="M%.1f %dv%d" stroke="#c060c0" stroke-dasharray="3 3"/>`+"\n", p.x(t), p.y, plotHeight)
+			x, label := p.x(t), f.Verb+" "+f.Target
+			fmt.Fprintf(&p.b, `<path d="M%.1f %dv%d" stroke="%s" stroke-width="1.6" stroke-dasharray="7 4"/><path d="M%.1f %dh10l-5 8z" fill="%s"/>`+"\n",
+				x, p.y, plotHeight, colour, x-5, p.y, colour)
+			if end := x + 8 + 6.5*float64(len(label)); x > room && end < plotLeft+plotWidth {
+				fmt.Fprintf(&p.b, `<text x="%.1f" y="%d" font-size="11" fill="%s">%s</text>`+"\n", x+7, p.y+11, colour, escape(label))
+				room = end
+			}
 		})
 	}
 }

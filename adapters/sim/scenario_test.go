@@ -110,3 +110,20 @@ func TestUseOfChangingRate(t *testing.T) {
 		t.Errorf("use is %d ppm, want %.0f", l.Use, want)
 	}
 }
+
+// TestFaultsAreDrawn: every panel marks and names what was done to the world.
+func TestFaultsAreDrawn(t *testing.T) {
+	s, err := sim.ParseScenario("x.txt", small+"at 50ms rebind a\nat 80ms outage down 10ms\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rec sim.Recording
+	if _, err := s.Run(context.Background(), 3, nil, &rec); err != nil {
+		t.Fatal(err)
+	}
+	picture := string(rec.SVG())
+	panels := strings.Count(picture, `font-weight="bold"`) - 1 // and the title
+	if names, outages := strings.Count(picture, ">rebind a<"), strings.Count(picture, "#f6dcdc"); panels < 5 || names != panels || outages != panels {
+		t.Errorf("%d panels name %d rebindings and shade %d outages", panels, names, outages)
+	}
+}

@@ -191,6 +191,9 @@ func (c *scenarios) all(ctx context.Context, stderr io.Writer, s *sim.Scenario, 
 				drawn = nil
 			}
 			r, err := s.Run(ctx, seeds.First+uint64(i), time.Now, drawn)
+			if err == nil && drawn != nil && drawn.From >= r.Virtual {
+				err = misusef("-zoom %s: the run was over at %v", c.zoom, r.Virtual)
+			}
 			if err == nil && drawn != nil {
 				if err = os.WriteFile(c.svg, drawn.SVG(), 0o644); err != nil {
 					err = fmt.Errorf("-svg: %w", err)

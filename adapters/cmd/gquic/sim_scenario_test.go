@@ -73,6 +73,7 @@ func TestScenarioFails(t *testing.T) {
 		{[]string{"sim", "-scenario", "nowhere.txt"}, 1, "nowhere.txt"},
 		{[]string{"sim", "-scenario", file, "-seeds", "x"}, 2, "-seeds"},
 		{[]string{"sim", "-scenario", file, "-svg", "x.svg", "-zoom", "2s"}, 2, "-zoom"},
+		{[]string{"sim", "-scenario", file, "-svg", filepath.Join(t.TempDir(), "x.svg"), "-zoom", "500s:600s"}, 2, "-zoom 500s:600s: the run was over at"},
 		{[]string{"sim", "-scenario", file, "-jobs", "0"}, 2, "-jobs"},
 		{[]string{"sim", "-seeds", "1:2"}, 2, "-scenario"},
 		{[]string{"sim", "-scenario", file, "-seed", "5"}, 2, "want -seeds 5"},
