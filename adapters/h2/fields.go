@@ -190,8 +190,32 @@ func (m *message) request(end bool) (*http.Request, error) {
 	return r, nil
 }
 
-// badForHTTP2 says what a server answers with status 400: headers that belong to HTTP/1.
-func badForHTTP2(h http.Header) string {
+// validHost reports whether a host, with a port or without, has only the characters that
+// one may have (RFC 3986, section 3.2.2).
+func validHost(s string) bool {
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
+		case strings.IndexByte("-._~%!$&'()*+,;=:[]", c) >= 0:
+		default:
+			return false
+		}
+	}
+	return s != ""
+}
+
+// badRequest says what a server answers with status 400: no host, another scheme than
+// that of the web, and headers that belong to HTTP/1.
+func (m *message) badRequest() string {
+	h := m.header
+	switch {
+	case m.authority == "":
+		return "the request names no host"
+	case !validHost(m.authority):
+		return "malformed Host header"
+	case m.method != "CONNECT" && m.scheme != "https" && m.scheme != "http":
+		return "the scheme is not https"
+	}
 	for _, k := range hopHeaders {
 		if _, ok := h[k]; ok {
 			return "the header " + k + " has no place in this protocol"

@@ -146,7 +146,7 @@ func (sc *serverConn) headersArrived(ev *Event) error {
 		s.Reset(wire.BadApplicationPayload)
 		return nil
 	}
-	if what := badForHTTP2(m.header); what != "" {
+	if what := m.badRequest(); what != "" {
 		st.refuse(http.StatusBadRequest, what)
 		return nil
 	}
