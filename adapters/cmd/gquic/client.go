@@ -105,7 +105,7 @@ func (c *echoClient) echo(ctx context.Context, o *output, cfg *udp.Config, kept 
 	started := time.Now()
 	q, err := dial(ctx, c.addr, cfg, opts...)
 	if cert := (*handshake.CertificateError)(nil); errors.As(err, &cert) {
-		return fmt.Errorf("%s has a certificate that is not trusted here (%w): name one with -ca, or its fingerprint with -pin", c.addr, cert)
+		return c.untrusted(c.addr, cert)
 	}
 	if ctx.Err() != nil {
 		return errInterrupted
@@ -153,6 +153,14 @@ func (c *echoClient) echo(ctx context.Context, o *output, cfg *udp.Config, kept 
 		return fmt.Errorf("closing: %w", unanswered(reason(err), idle))
 	}
 	return nil
+}
+
+// untrusted says why a server is not believed, and what to do.
+func (c *echoClient) untrusted(who string, cause *handshake.CertificateError) error {
+	if c.pin != "" && errors.Is(cause, handshake.ErrNoRoots) {
+		return fmt.Errorf("%s has another key than -pin says: copy the fingerprint that the server prints at its start", who)
+	}
+	return fmt.Errorf("%s has a certificate that is not trusted here (%w): name one with -ca, or its fingerprint with -pin", who, cause)
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
@@ -212,7 +220,7 @@ func (c *echoClient) config() (*udp.Config, error) {
 		n++
 		pin, err := base64.StdEncoding.DecodeString(c.pin)
 		if err != nil || len(pin) != 32 {
-			return nil, misusef("-pin %q is no fingerprint: copy the one that echo-server prints (base64 of 32 bytes)", c.pin)
+			return nil, misusef("-pin %q is no fingerprint: copy the one that the server prints at its start (base64 of 32 bytes)", c.pin)
 		}
 		trust.Pin = [][32]byte{[32]byte(pin)}
 	}

@@ -12,6 +12,7 @@ import (
 	"net/http/httptrace"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -30,7 +31,7 @@ var getVerb = verb{
 	about: `
 It fetches all URLs at once, those of one server over one connection, and writes their bodies
 in their order to standard output, or to the files named by -o, one for each URL. With -json it
-prints one line of figures for each URL, and bodies only to -o. It exits with 3 if a server answered
+prints one line of figures for each URL, with -i also the headers, and bodies only to -o. It exits with 3 if a server answered
 with a status of 400 or more, with 1 if something else failed. Flags come before the URLs.`,
 	flags: func(fs *flag.FlagSet) func(context.Context, *output) error {
 		g := &getter{fs: fs, trust: echoClient{versions: versionList{wire.Q043, wire.Q044}}}
@@ -40,7 +41,10 @@ with a status of 400 or more, with 1 if something else failed. Flags come before
 		fs.StringVar(&g.trust.pin, "pin", "", "`fingerprint` of the server's key: SHA-256 in base64")
 		fs.BoolVar(&g.trust.insecure, "insecure", false, "accept any certificate")
 		fs.Var(&g.trust.versions, "versions", "versions to offer, preferred first")
-		fs.StringVar(&g.data, "d", "", "`data` to send, @FILE for a file's: makes it a POST")
+		fs.Func("d", "`data` to send, @FILE for a file's: makes it a POST", func(s string) error {
+			g.data, g.post = s, true
+			return nil
+		})
 		fs.StringVar(&g.method, "X", "", "`method`, instead of GET or POST")
 		fs.Var(&g.headers, "H", "`'Name: value'`: a header to send; may be repeated")
 		fs.BoolVar(&g.include, "i", false, "print the response's status and headers too")
@@ -64,7 +68,7 @@ type getter struct {
 	trust                   echoClient
 	files, resolve, headers list
 	data, method            string
-	include, follow         bool
+	include, follow, post   bool
 
 	header http.Header
 	client *http.Client
@@ -73,17 +77,18 @@ type getter struct {
 
 // A getReport is what a machine reads of one URL.
 type getReport struct {
-	URL         string  `json:"url"`
-	Status      int     `json:"status,omitempty"`
-	Version     string  `json:"version,omitempty"`
-	ContentType string  `json:"content_type,omitempty"`
-	Bytes       int64   `json:"bytes"`
-	Seconds     float64 `json:"seconds"`
-	FirstByteMS float64 `json:"first_byte_ms,omitempty"`
-	MBPerS      float64 `json:"mb_per_s"`
-	File        string  `json:"file,omitempty"`
-	OK          bool    `json:"ok"`
-	Error       string  `json:"error,omitempty"`
+	URL         string      `json:"url"`
+	Status      int         `json:"status,omitempty"`
+	Version     string      `json:"version,omitempty"`
+	ContentType string      `json:"content_type,omitempty"`
+	Bytes       int64       `json:"bytes"`
+	Seconds     float64     `json:"seconds"`
+	FirstByteMS float64     `json:"first_byte_ms,omitempty"`
+	MBPerS      float64     `json:"mb_per_s"`
+	File        string      `json:"file,omitempty"`
+	OK          bool        `json:"ok"`
+	Headers     http.Header `json:"headers,omitempty"` // with -i
+	Error       string      `json:"error,omitempty"`
 }
 
 func (g *getter) run(ctx context.Context, o *output) error {
@@ -161,6 +166,11 @@ func (g *getter) prepare(urls []string) (*h2.Transport, error) {
 	if len(g.files) > len(urls) {
 		return nil, misusef("%d times -o for %s", len(g.files), plural(uint64(len(urls)), "URL", "URLs"))
 	}
+	for i, f := range g.files {
+		if f != os.DevNull && slices.Contains(g.files[:i], f) {
+			return nil, misusef("-o %q is there twice: one body would overwrite the other", f)
+		}
+	}
 	g.header = make(http.Header)
 	for _, h := range g.headers {
 		name, value, ok := strings.Cut(h, ":")
@@ -233,7 +243,7 @@ func (g *getter) request(ctx context.Context, u string) (*http.Request, error) {
 	if host := req.Header.Get("Host"); host != "" {
 		req.Host = host
 	}
-	if g.data != "" {
+	if g.post {
 		req.Method = "POST"
 		if req.Body, req.ContentLength, err = g.body(); err != nil {
 			return nil, err
@@ -281,7 +291,7 @@ func (g *getter) fetch(ctx context.Context, o *output, u, file string, turn <-ch
 	}
 	resp, err := g.client.Do(req)
 	if cert := (*handshake.CertificateError)(nil); errors.As(err, &cert) {
-		return fmt.Errorf("%s has a certificate that is not trusted here (%w): name one with -ca, or its fingerprint with -pin", req.URL.Host, cert)
+		return g.trust.untrusted(req.URL.Host, cert)
 	}
 	if failed := (*url.Error)(nil); errors.As(err, &failed) { // it would write the method in its own way
 		return fmt.Errorf("%s: %w", failed.URL, reason(failed.Err))
@@ -311,6 +321,9 @@ func (g *getter) fetch(ctx context.Context, o *output, u, file string, turn <-ch
 		out = o.stdout
 	}
 	g.p.expect(resp.ContentLength)
+	if g.include {
+		r.Headers = resp.Header
+	}
 	if g.include && !o.json {
 		if file != "" {
 			<-turn

@@ -57,6 +57,12 @@ type fileServer struct {
 	versions              versionList
 }
 
+// How long a client may take for a request's headers, and from one request to the next.
+const (
+	readHeaderTimeout = 10 * time.Second
+	requestTimeout    = 2 * time.Minute
+)
+
 // A serveReport is what a machine reads when the server is ready.
 type serveReport struct {
 	Addr        string   `json:"addr"`
@@ -88,6 +94,7 @@ func (s *fileServer) run(ctx context.Context, o *output) error {
 	}
 	server := &h2.Server{
 		Addr: s.addr, Handler: handler, ErrorLog: log, Connections: stats.add,
+		ReadHeaderTimeout: readHeaderTimeout, IdleTimeout: requestTimeout,
 		Config: &udp.Config{Conn: conn.Config{Versions: s.versions,
 			Server: &handshake.HostConfig{Certificates: []handshake.Certificate{cert}, Secret: secret}}},
 	}
@@ -215,7 +222,7 @@ func serveHandler(files http.Handler, stats *serveStats) http.Handler {
 func logged(h http.Handler, log *slog.Logger) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := time.Now()
-		seen := &seenWriter{ResponseWriter: w, status: http.StatusOK}
+		seen := &seenWriter{ResponseWriter: w, status: http.StatusOK, head: r.Method == http.MethodHead}
 		defer func() {
 			log.Info("request", "remote", r.RemoteAddr, "method", r.Method, "path", r.URL.Path, "proto", protoOf(r),
 				"status", seen.status, "bytes", seen.bytes, "ms", milliseconds(time.Since(began)))
@@ -236,6 +243,7 @@ type seenWriter struct {
 	http.ResponseWriter
 	status int
 	bytes  int64
+	head   bool // what is written is not sent
 }
 
 func (w *seenWriter) WriteHeader(status int) {
@@ -245,7 +253,9 @@ func (w *seenWriter) WriteHeader(status int) {
 
 func (w *seenWriter) Write(p []byte) (int, error) {
 	n, err := w.ResponseWriter.Write(p)
-	w.bytes += int64(n)
+	if !w.head {
+		w.bytes += int64(n)
+	}
 	return n, err
 }
 

@@ -94,6 +94,18 @@ func TestServeAndGet(t *testing.T) {
 	if got := get(0, "-d", "words", base+"/-/echo"); got != "words" {
 		t.Errorf("the echo is %q", got)
 	}
+	if got := get(0, "-d", "", base+"/-/echo"); got != "" {
+		t.Errorf("the echo of nothing is %q", got)
+	}
+	get(2, "-o", file, "-o", file, base+"/", base+"/page.html")
+	var headed getReport
+	if err := json.Unmarshal([]byte(get(0, "-json", "-i", base+"/page.html")), &headed); err != nil || headed.Headers.Get("Content-Length") != "8" {
+		t.Errorf("-json -i: %+v, %v", headed, err)
+	}
+	const other = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+	if status, _, stderr := gquic(t, "get", "-pin", other, base+"/"); status != 1 || !strings.Contains(stderr, "another key than -pin") {
+		t.Errorf("another key: %d, %s", status, stderr)
+	}
 	get(3, base+"/missing")
 	get(3, base+"/-/echo")
 	var line getReport
