@@ -33,6 +33,8 @@
 //   - RST_STREAM with code 0 is sent only when the whole request has arrived and the
 //     response's end was acknowledged, and only to clients without SMHL in their hello,
 //     since quic-go's client keeps its stream open without it.
+//   - A response that fails after its headers ends by RST_STREAM when what was flushed has
+//     been acknowledged and the client has had the time to read it.
 //   - Header names are in lower case, a header block is one HEADERS frame. A client's
 //     have priority fields, a server's have not.
 //   - SETTINGS goes to a peer whose hello had SMHL, and to no other.
