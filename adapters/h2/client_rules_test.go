@@ -268,9 +268,13 @@ func TestPushIsRefused(t *testing.T) {
 		if err != nil {
 			return
 		}
+		p, err := r.c.OpenStream(context.Background()) // before the client can refuse it
+		if err != nil {
+			t.Error(err)
+			return
+		}
 		b := block(":method", "GET", ":scheme", "https", ":authority", "a", ":path", "/pushed")
 		r.headers.Write(frame(framePushPromise, flagEndHeaders, s.ID(), append([]byte{0, 0, 0, 2}, b...)...))
-		p, _ := r.c.OpenStream(context.Background())
 		r.respond(p, false, ":status", "200")
 		p.Write([]byte("pushed"))
 		p.CloseWrite()
