@@ -19,7 +19,7 @@ const (
 	DefaultDatagramSize = 1350
 	// MinDatagramSize is the least that a CHLO of 1024 bytes in a datagram of 1200 needs.
 	MinDatagramSize = 1200
-	// MaxDatagramSize is the largest UDP payload sent or accepted: Chromium closes a
+	// MaxDatagramSize is the largest UDP payload sent (MaxReceivedSize is what is accepted): Chromium closes a
 	// connection whose peer sends more (reference: live checks).
 	MaxDatagramSize = 1452
 

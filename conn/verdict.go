@@ -30,7 +30,7 @@ const (
 	DroppedVersion       // of another version than the connection's, or a useless version negotiation
 	DroppedUndecryptable // no key opens it
 	DroppedDuplicate     // its packet number was there already, or is too old
-	DroppedTooLarge      // more than MaxDatagramSize, or than any peer may send
+	DroppedTooLarge      // more than MaxReceivedSize
 	DroppedTooSmall      // a first CHLO that is too small to be answered
 	DroppedNoHello       // a first packet without a whole CHLO
 	DroppedLimit         // a limit was reached: connections, half-open ones, kept packets, answers waiting
