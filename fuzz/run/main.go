@@ -1,7 +1,7 @@
 // Run runs every fuzz target for a while, and prints a table of what came of it.
 //
 //	go run ./fuzz/run -time 10m                 each target for ten minutes
-//	go run ./fuzz/run -time 1m -only Schedule   those whose name contains that
+//	go run ./fuzz/run -time 1m -only Schedule   those whose name matches that
 //	go run ./fuzz/run -time 0 -minimize         only drop what the corpus does not need
 //
 // What the fuzzer finds worth keeping stays in Go's cache of fuzz inputs, so the next run
@@ -11,6 +11,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"flag"
 	"fmt"
@@ -19,15 +20,19 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
 
 const module = "example.com/gquic"
 
+// packages have fuzz targets.
+var packages = []string{"./fuzz", "./adapters/h2"}
+
 func main() {
-	each := flag.Duration("time", time.Minute, "for each target")
-	only := flag.String("only", "", "targets whose name contains this")
+	each := flag.Duration("time", time.Minute, "for each target, once its corpus has been read")
+	only := flag.String("only", "", "targets whose name matches this regular expression")
 	workers := flag.Int("parallel", 1, "processes at a time")
 	minimize := flag.Bool("minimize", false, "drop inputs that reach nothing new")
 	flag.Parse()
@@ -38,7 +43,7 @@ func main() {
 }
 
 func run(each time.Duration, only string, workers int, minimize bool) error {
-	out, err := exec.Command("go", "test", "-list", "^Fuzz", "./fuzz").Output()
+	wanted, err := regexp.Compile(only)
 	if err != nil {
 		return err
 	}
@@ -46,40 +51,40 @@ func run(each time.Duration, only string, workers int, minimize bool) error {
 	if err != nil {
 		return err
 	}
-	corpora := filepath.Join(strings.TrimSpace(string(cache)), "fuzz", module, "fuzz")
 	work, err := os.MkdirTemp("", "fuzzrun")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(work)
-	covered := filepath.Join(work, "covered.test")
-	if b, err := exec.Command("go", "test", "-c", "-o", covered, "-coverpkg", "./wire,./handshake,./flowctl,./conn/...", "./fuzz").CombinedOutput(); err != nil {
-		return fmt.Errorf("%v\n%s", err, b)
-	}
 	failed := 0
 	fmt.Println("| target | execs | execs/s | inputs | blocks of the core reached | result |\n| --- | --- | --- | --- | --- | --- |")
-	for target := range strings.FieldsSeq(string(out)) {
-		if !strings.HasPrefix(target, "Fuzz") || !strings.Contains(target, only) {
-			continue
+	for _, pkg := range packages {
+		s := suite{
+			pkg: pkg, work: work, each: each, workers: workers,
+			corpus: filepath.Join(strings.TrimSpace(string(cache)), "fuzz", module, pkg),
 		}
-		execs, result := "", "not run"
-		if each > 0 {
-			var ok bool
-			if execs, result, ok = fuzz(target, each, workers); !ok {
-				failed++
+		targets, err := s.build(wanted)
+		if err != nil {
+			return err
+		}
+		for _, target := range targets {
+			var r result
+			if each > 0 {
+				if r, err = s.fuzz(target); err != nil {
+					failed++
+				}
 			}
-		}
-		dir := filepath.Join(corpora, target)
-		if minimize {
-			if err := drop(covered, work, target, dir); err != nil {
-				return err
+			dir := filepath.Join(s.corpus, target)
+			if minimize {
+				if err := drop(s.covered, work, target, dir); err != nil {
+					return err
+				}
 			}
+			inputs, _ := os.ReadDir(dir)
+			reached, total := coverage(s.covered, work, target, dir, "")
+			fmt.Printf("| %s | %d | %.0f | %d | %d of %d | %s |\n", target, r.execs, r.rate(), len(inputs), len(reached), total, r.says(err))
+			err = nil
 		}
-		inputs, _ := os.ReadDir(dir)
-		reached, total := coverage(covered, work, target, dir, "")
-		rate := 0.0
-		fmt.Sscan(execs, &rate)
-		fmt.Printf("| %s | %s | %.0f | %d | %d of %d | %s |\n", target, execs, rate/max(1, each.Seconds()), len(inputs), len(reached), total, result)
 	}
 	if failed > 0 {
 		return fmt.Errorf("%d targets failed", failed)
@@ -87,28 +92,108 @@ func run(each time.Duration, only string, workers int, minimize bool) error {
 	return nil
 }
 
-var execsLine = regexp.MustCompile(`execs: (\d+)`)
+// A suite is the fuzz targets of one package.
+type suite struct {
+	pkg, work, corpus string
+	each              time.Duration
+	workers           int
+	guided, covered   string // the test's binary, built for fuzzing and for coverage
+}
 
-// fuzz runs one target, and returns how often and with what result.
-func fuzz(target string, each time.Duration, workers int) (execs, result string, ok bool) {
-	cmd := exec.Command("go", "test", "-run", "^$", "-fuzz", "^"+target+"$", "-fuzztime", each.String(),
-		"-fuzzminimizetime", "10x", "-parallel", fmt.Sprint(workers), "./fuzz")
-	out, err := cmd.CombinedOutput()
-	if err != nil && bytes.Contains(out, []byte("context deadline exceeded")) && !bytes.Contains(out, []byte("Failing input written")) {
-		err = nil // go.dev/issue/48591: the time is up in the middle of an input; no input failed
+// build makes the binaries, and returns the targets that are wanted.
+func (s *suite) build(wanted *regexp.Regexp) (targets []string, err error) {
+	out, err := exec.Command("go", "test", "-list", "^Fuzz", s.pkg).Output()
+	if err != nil {
+		return nil, err
 	}
-	for _, m := range execsLine.FindAllSubmatch(out, -1) {
-		execs = string(m[1])
+	for name := range strings.FieldsSeq(string(out)) {
+		if strings.HasPrefix(name, "Fuzz") && wanted.MatchString(name) {
+			targets = append(targets, name)
+		}
 	}
-	if err == nil {
-		return execs, "ok", true
+	if len(targets) == 0 {
+		return nil, nil
 	}
-	os.Stderr.Write(out)
-	if at := bytes.Index(out, []byte("go test -run=")); at >= 0 {
-		line, _, _ := strings.Cut(string(out[at:]), "\n")
-		return execs, "**failed**: `" + line + " ./fuzz`", false
+	s.guided, s.covered = filepath.Join(s.work, "guided.test"), filepath.Join(s.work, "covered.test")
+	for _, args := range [][]string{
+		{"-fuzz=.", "-o", s.guided},
+		{"-coverpkg=./wire,./handshake,./flowctl,./conn/...", "-o", s.covered},
+	} {
+		if b, err := exec.Command("go", append(append([]string{"test", "-c"}, args...), s.pkg)...).CombinedOutput(); err != nil {
+			return nil, fmt.Errorf("%v\n%s", err, b)
+		}
 	}
-	return execs, "**failed**", false
+	return targets, nil
+}
+
+// A result is what fuzzing one target came to.
+type result struct {
+	execs int
+	took  time.Duration // since the corpus has been read
+	again string        // the command that runs a failing input
+}
+
+func (r result) rate() float64 { return float64(r.execs) / max(1e-9, r.took.Seconds()) }
+
+func (r result) says(err error) string {
+	switch {
+	case r.again != "":
+		return "**failed**: `" + r.again + "`"
+	case err != nil:
+		return "**failed**"
+	case r.took == 0:
+		return "not run"
+	}
+	return "ok"
+}
+
+var (
+	startLine = regexp.MustCompile(`(\d+)/\d+ completed, now fuzzing`)
+	execsLine = regexp.MustCompile(`execs: (\d+)`)
+	againLine = regexp.MustCompile(`go test -run=\S+`)
+)
+
+// fuzz runs one target. Its time starts when the fuzzer has been through the corpus, which
+// takes longer the more there is of it; that is why it is ended by an interrupt and not by
+// the fuzzer's own limit.
+func (s *suite) fuzz(target string) (r result, err error) {
+	cmd := exec.Command(s.guided, "-test.run=^$", "-test.fuzz=^"+target+"$", "-test.fuzzcachedir="+s.corpus,
+		"-test.fuzzminimizetime=10x", fmt.Sprint("-test.parallel=", s.workers))
+	cmd.Dir = s.pkg // where a failing input is written
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return r, err
+	}
+	cmd.Stderr = cmd.Stdout
+	if err := cmd.Start(); err != nil {
+		return r, err
+	}
+	var all bytes.Buffer
+	var start time.Time
+	baseline := 0
+	lines := bufio.NewScanner(out)
+	for lines.Scan() {
+		line := lines.Bytes()
+		all.Write(append(line, '\n'))
+		if m := execsLine.FindSubmatch(line); m != nil {
+			all, _ := strconv.Atoi(string(m[1]))
+			r.execs = max(0, all-baseline)
+			r.took = time.Since(start)
+		}
+		if m := startLine.FindSubmatch(line); m != nil {
+			baseline, _ = strconv.Atoi(string(m[1]))
+			start = time.Now()
+			time.AfterFunc(s.each, func() { cmd.Process.Signal(os.Interrupt) })
+		}
+		if m := againLine.Find(line); m != nil {
+			r.again = string(m) + " " + s.pkg
+		}
+	}
+	if err := cmd.Wait(); err != nil {
+		os.Stderr.Write(all.Bytes())
+		return r, err
+	}
+	return r, nil
 }
 
 // coverage runs a target on its seeds and on inputs from dir, all or one, and returns the
