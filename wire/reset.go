@@ -145,7 +145,7 @@ func (p *PublicReset) parseEntries(b []byte, index, values int) error {
 }
 
 // parseCADR reads an address: family, IP, port. What is not one is no address: nobody
-// needs it.
+// needs it. IPv4 in IPv6 clothes, as dual-stack sockets show it, is IPv4.
 func parseCADR(b []byte) netip.AddrPort {
 	if len(b) != 8 && len(b) != 20 {
 		return netip.AddrPort{}
@@ -155,7 +155,7 @@ func parseCADR(b []byte) netip.AddrPort {
 	if !ok || ip.Is4() != (family == cadrIPv4) || ip.Is6() != (family == cadrIPv6) {
 		return netip.AddrPort{}
 	}
-	return netip.AddrPortFrom(ip, binary.LittleEndian.Uint16(b[len(b)-2:]))
+	return netip.AddrPortFrom(ip.Unmap(), binary.LittleEndian.Uint16(b[len(b)-2:]))
 }
 
 // Append appends the whole packet.

@@ -54,6 +54,20 @@ func TestPublicReset(t *testing.T) {
 	}
 }
 
+// A server whose socket takes both families may tell a client's IPv4 address as IPv6.
+func TestPublicResetMappedAddress(t *testing.T) {
+	var p, again PublicReset
+	if err := ParsePublicReset(&p, unhex(t, "0a"+idHex+"50525354 02000000 524e4f4e 08000000 43414452 1c000000 0100000000000000 0a00 00000000000000000000ffffc0000201 bb01")); err != nil {
+		t.Fatal(err)
+	}
+	if want := netip.MustParseAddrPort("192.0.2.1:443"); p.ClientAddress != want {
+		t.Errorf("client %v, want %v", p.ClientAddress, want)
+	}
+	if err := ParsePublicReset(&again, p.Append(nil)); err != nil || again.ClientAddress != p.ClientAddress {
+		t.Errorf("written and read: %v, %v", again.ClientAddress, err)
+	}
+}
+
 func TestPublicResetRefused(t *testing.T) {
 	const rnon = "524e4f4e 08000000"
 	const proof = "b5690f0000000000"
