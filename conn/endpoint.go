@@ -26,6 +26,7 @@ type Endpoint struct {
 	byAddr map[netip.AddrPort]uint32 // connections whose peer leaves the ID out, by its address
 
 	timers    deadlines
+	late      Handle // its deadline is still to be put into timers, see settleLate; zero: none
 	caretaker caretaker
 	ready     queue[uint32] // connections that may have something to send
 	events    queue[Event]
@@ -114,14 +115,17 @@ func (e *Endpoint) CloseAll(code wire.ErrorCode, reason string) {
 
 // NextEvent returns the oldest event that was not returned before.
 func (e *Endpoint) NextEvent() (Event, bool) {
-	ev, ok := e.events.pop()
-	if ok && ev.Kind == Closed {
+	if e.events.len() == 0 {
+		return Event{}, false
+	}
+	ev, _ := e.events.pop()
+	if ev.Kind == Closed {
 		if c := e.Conn(ev.Conn); c != nil {
 			c.closedSeen = true
 			c.releaseIfDone()
 		}
 	}
-	return ev, ok
+	return ev, true
 }
 
 // Events drains the events, also those that come up meanwhile.
@@ -162,6 +166,7 @@ func (e *Endpoint) TimeoutReason() (Handle, Reason) {
 // advance moves the clock to now, never back, and fires what is due by then.
 func (e *Endpoint) advance(now gquic.Instant) {
 	if now > e.now {
+		e.scheduleLate()
 		e.now = now
 	}
 	for e.timers.next() <= e.now && e.timers.next() != gquic.Never {
@@ -223,8 +228,9 @@ func (e *Endpoint) wake(c *Conn) {
 
 // emit queues an event of connection c.
 func (c *Conn) emit(ev Event) {
-	ev.Conn = c.handle
-	c.e.events.push(ev)
+	e := c.e.events.grow()
+	*e = ev
+	e.Conn = c.handle
 }
 
 // count notes the verdict of a datagram.

@@ -39,7 +39,7 @@ func (c *Conn) Inject(now gquic.Instant, level handshake.Level, number wire.Pack
 	r.Reset(p.b[before:], p.context)
 	for f, err := r.Next(); f != nil && err == nil; f, err = r.Next() {
 		if f.Retransmittable() {
-			p.carry(c, sentFrame{kind: sentPing})
+			p.carry(c, sentPing, wire.ConnectionStream)
 		}
 	}
 	b := c.finish(&p)

@@ -50,10 +50,9 @@ func (r *frameRing) dropNewest(n uint32) { r.frames.n -= int(n) }
 
 // dropBelow forgets the frames before pos.
 func (r *frameRing) dropBelow(pos uint64) {
-	for r.first < pos && r.frames.len() > 0 {
-		r.frames.pop()
-		r.first++
-	}
+	n := int(min(pos-min(pos, r.first), uint64(r.frames.len())))
+	r.frames.drop(n)
+	r.first += uint64(n)
 }
 
 // onAck handles an ACK frame: what arrived, what is lost, and what that says of the path.

@@ -33,11 +33,14 @@ type packetBuilder struct {
 
 func (p *packetBuilder) room() int { return p.end - len(p.b) }
 
-// carry notes that the packet holds a frame to be tracked.
-func (p *packetBuilder) carry(c *Conn, f sentFrame) {
+// carry notes that the packet holds a frame to be tracked, and returns the record of it,
+// for the caller to complete.
+func (p *packetBuilder) carry(c *Conn, kind sentKind, stream wire.StreamID) *sentFrame {
 	p.packet.Flags |= recovery.Retransmittable
 	p.packet.Frames++
-	*c.frames.push() = f
+	f := c.frames.push()
+	*f = sentFrame{kind: kind, stream: stream}
+	return f
 }
 
 // appendPacket appends the connection's next packet of at most size bytes, or nothing.
@@ -189,7 +192,8 @@ func (c *Conn) appendCryptoFrame(p *packetBuilder) {
 	s.Sent(offset, n, false)
 	c.countRetransmission(again, n)
 	p.packet.Flags |= recovery.Crypto
-	p.carry(c, sentFrame{kind: sentCrypto, offset: offset, length: uint32(n)})
+	f := p.carry(c, sentCrypto, wire.CryptoStream)
+	f.offset, f.length = offset, uint32(n)
 	// A client's hello goes in a full datagram, so that the answer may be large
 	// (reference: wire, section 14).
 	p.padding = c.side == wire.Client && p.packet.Level == uint8(handshake.LevelNull)
@@ -204,25 +208,25 @@ func (c *Conn) appendControlFrames(p *packetBuilder) {
 		f := wire.WindowUpdateFrame{StreamID: wire.CryptoStream, Offset: c.crypto.window.Limit()}
 		p.b = f.Append(p.b, &p.context)
 		c.crypto.update.Sent(number)
-		p.carry(c, sentFrame{kind: sentUpdate, stream: wire.CryptoStream})
+		p.carry(c, sentUpdate, wire.CryptoStream)
 	}
 	if c.update.Pending() && p.room() >= largest {
 		f := wire.WindowUpdateFrame{Offset: c.recv.Limit()}
 		p.b = f.Append(p.b, &p.context)
 		c.update.Sent(number)
-		p.carry(c, sentFrame{kind: sentUpdate})
+		p.carry(c, sentUpdate, wire.ConnectionStream)
 	}
 	if c.blocked.Pending() && p.room() >= largest {
 		f := wire.BlockedFrame{}
 		p.b = f.Append(p.b, &p.context)
 		c.blocked.Sent(number)
-		p.carry(c, sentFrame{kind: sentBlocked})
+		p.carry(c, sentBlocked, wire.ConnectionStream)
 	}
 	if c.goAway.Pending() && p.room() >= 11+len(c.goAwayErr.reason) {
 		f := wire.GoAwayFrame{Code: c.goAwayErr.code, LastGoodStream: c.streams.highest, Reason: []byte(c.goAwayErr.reason)}
 		p.b = f.Append(p.b, &p.context)
 		c.goAway.Sent(number)
-		p.carry(c, sentFrame{kind: sentGoAway})
+		p.carry(c, sentGoAway, wire.ConnectionStream)
 	}
 	for c.streams.control.len() > 0 && p.room() >= 3*largest {
 		id, _ := c.streams.control.pop()
@@ -235,7 +239,7 @@ func (c *Conn) appendControlFrames(p *packetBuilder) {
 		f := wire.PingFrame{}
 		p.b = f.Append(p.b, &p.context)
 		c.ping.Sent(number)
-		p.carry(c, sentFrame{kind: sentPing})
+		p.carry(c, sentPing, wire.ConnectionStream)
 	}
 }
 
@@ -249,19 +253,19 @@ func (c *Conn) appendStreamControl(p *packetBuilder, s *streamState) {
 		f := wire.WindowUpdateFrame{StreamID: s.id, Offset: s.recvWindow.Limit()}
 		p.b = f.Append(p.b, &p.context)
 		s.update.Sent(number)
-		p.carry(c, sentFrame{kind: sentUpdate, stream: s.id})
+		p.carry(c, sentUpdate, s.id)
 	}
 	if s.blocked.Pending() {
 		f := wire.BlockedFrame{StreamID: s.id}
 		p.b = f.Append(p.b, &p.context)
 		s.blocked.Sent(number)
-		p.carry(c, sentFrame{kind: sentBlocked, stream: s.id})
+		p.carry(c, sentBlocked, s.id)
 	}
 	if s.reset.Pending() {
 		f := wire.RstStreamFrame{StreamID: s.id, Offset: s.send.SentEnd(), Code: s.resetCode}
 		p.b = f.Append(p.b, &p.context)
 		s.reset.Sent(number)
-		p.carry(c, sentFrame{kind: sentReset, stream: s.id})
+		p.carry(c, sentReset, s.id)
 		c.progress(s)
 	}
 }
@@ -348,7 +352,8 @@ func (c *Conn) appendStreamFrame(p *packetBuilder, s *streamState) (full bool) {
 		c.spend(s, uint64(n))
 	}
 	c.countRetransmission(again, n)
-	p.carry(c, sentFrame{kind: sentStream, stream: s.id, offset: offset, length: uint32(n), fin: fin})
+	f := p.carry(c, sentStream, s.id)
+	f.offset, f.length, f.fin = offset, uint32(n), fin
 	if fin {
 		c.progress(s) // it may no longer count against the limit
 	}
@@ -408,7 +413,7 @@ func (p *packetBuilder) ping(c *Conn) {
 	if p.room() > 0 {
 		f := wire.PingFrame{}
 		p.b = f.Append(p.b, &p.context)
-		p.carry(c, sentFrame{kind: sentPing})
+		p.carry(c, sentPing, wire.ConnectionStream)
 	}
 }
 

@@ -36,13 +36,23 @@ func (q *queue[T]) pop() (v T, ok bool) {
 		return v, false
 	}
 	front := q.at(0)
-	v, *front = *front, v
-	q.head = (q.head + 1) & (len(q.ring) - 1)
-	q.n--
+	v = *front
+	var none T
+	*front = none // it may hold pointers
+	q.drop(1)
+	return v, true
+}
+
+// drop takes out the first n entries, of the len() that there are.
+func (q *queue[T]) drop(n int) {
+	if n == 0 {
+		return
+	}
+	q.head = (q.head + n) & (len(q.ring) - 1)
+	q.n -= n
 	if q.n == 0 && len(q.ring) > keepQueue {
 		q.ring, q.head = nil, 0
 	}
-	return v, true
 }
 
 // compact gives an empty ring back.

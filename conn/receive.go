@@ -37,7 +37,7 @@ func (e *Endpoint) Receive(now gquic.Instant, d Datagram) (Handle, Verdict) {
 		h := c.handle
 		v := c.receive(&d)
 		stream.Poison(e.plain[:])
-		e.settle(c)
+		e.settleLate(c)
 		return e.count(h, v)
 	}
 	if e.host == nil {
@@ -52,6 +52,29 @@ func (e *Endpoint) settle(c *Conn) {
 		e.wake(c)
 		e.schedule(c)
 	}
+}
+
+// settleLate is settle after a datagram, of which many come at one instant. It leaves the
+// deadline for when time moves on, or all has come and AppendTransmit looks at c, unless
+// there is a timer to fire before anything else is received.
+func (e *Endpoint) settleLate(c *Conn) {
+	if !c.confirmed || c.state != Established || !c.fired && c.detector.Timeout() <= e.now {
+		e.settle(c)
+		return
+	}
+	if e.late != c.handle {
+		e.scheduleLate()
+		e.late = c.handle
+	}
+	e.wake(c)
+}
+
+// scheduleLate makes up for what settleLate left.
+func (e *Endpoint) scheduleLate() {
+	if c := e.Conn(e.late); c != nil {
+		e.schedule(c)
+	}
+	e.late = Handle{}
 }
 
 // route finds the connection that a datagram belongs to: by the connection ID, or by

@@ -26,6 +26,9 @@ func (a deadline) before(b deadline) bool {
 // schedule puts c's next deadline into the heap. It is called after everything that
 // may have changed it.
 func (e *Endpoint) schedule(c *Conn) {
+	if e.late == c.handle {
+		e.late = Handle{}
+	}
 	at, _ := c.nextDeadline()
 	d := &e.timers
 	switch {

@@ -20,17 +20,17 @@ type Transmit struct {
 // one destination, all of the same size but the last (ready for segmentation offload).
 // It returns false, and b as it was, when there is nothing to send now; until then,
 // call it again. It allocates only if b lacks the capacity.
-func (e *Endpoint) AppendTransmit(now gquic.Instant, b []byte, maxDatagrams int) ([]byte, Transmit, bool) {
+func (e *Endpoint) AppendTransmit(now gquic.Instant, b []byte, maxDatagrams int) (_ []byte, t Transmit, _ bool) {
 	e.advance(now)
-	if r, ok := e.replies.pop(); ok {
+	if e.replies.len() > 0 {
+		r, _ := e.replies.pop()
 		return append(b, r.payload...), Transmit{From: r.from, To: r.to}, true
 	}
 	for e.ready.len() > 0 {
 		c := e.slots[*e.ready.at(0)].conn
 		before := len(b)
 		if c != nil {
-			var t Transmit
-			b, t = c.appendDatagrams(b, max(1, maxDatagrams))
+			b = c.appendDatagrams(b, &t, max(1, maxDatagrams))
 			if len(b) > before {
 				// To the end of the queue, so that connections take turns.
 				i, _ := e.ready.pop()
@@ -53,20 +53,20 @@ func (e *Endpoint) AppendTransmit(now gquic.Instant, b []byte, maxDatagrams int)
 	return b, Transmit{}, false
 }
 
-// appendDatagrams appends up to limit datagrams of one size.
-func (c *Conn) appendDatagrams(b []byte, limit int) ([]byte, Transmit) {
-	t := Transmit{From: c.local, To: c.remote, Conn: c.handle}
+// appendDatagrams appends up to limit datagrams of one size, and says in t where they go.
+func (c *Conn) appendDatagrams(b []byte, t *Transmit, limit int) []byte {
+	*t = Transmit{From: c.local, To: c.remote, Conn: c.handle}
 	full := c.mtu.Size()
 	if c.probedFrom.IsValid() && c.state != CloseState {
 		t.To, t.From = c.probedFrom, c.probedAt
 		c.probedFrom = netip.AddrPort{}
-		return c.appendProbeAnswer(b), t
+		return c.appendProbeAnswer(b)
 	}
 	b = slices.Grow(b, min(limit, 4)*full)
 	for n := 0; n < limit; n++ {
 		if size := c.probeDue(); size > 0 {
 			if n == 0 {
-				return c.appendProbe(b, size), t // it has a size of its own
+				return c.appendProbe(b, size) // it has a size of its own
 			}
 			break
 		}
@@ -84,7 +84,7 @@ func (c *Conn) appendDatagrams(b []byte, limit int) ([]byte, Transmit) {
 			break
 		}
 	}
-	return b, t
+	return b
 }
 
 // noteAppLimited tells the congestion controller when it is the application, or the

@@ -31,34 +31,43 @@ const (
 //
 // The zero Pacer is not ready for use; it is a plain value.
 type Pacer struct {
-	packet uint64 // bytes of a full packet
-	rate   uint64 // bytes per second; 0: not paced
-	bytes  uint64 // in the bucket at the instant at
-	at     gquic.Instant
-	burst  int // packets that may leave unpaced
-	began  bool
+	packet  uint64 // bytes of a full packet
+	rate    uint64 // bytes per second; 0: not paced
+	quantum uint64 // bytes that the bucket holds, at this rate
+	bytes   uint64 // in the bucket at the instant at
+	at      gquic.Instant
+	burst   int // packets that may leave unpaced
+	began   bool
 }
 
 // NewPacer returns a pacer for packets of at most packetSize bytes, without a rate: it lets everything
 // out until it has one.
-func NewPacer(packetSize int) Pacer { return Pacer{packet: uint64(max(packetSize, 1))} }
+func NewPacer(packetSize int) Pacer {
+	packet := uint64(max(packetSize, 1))
+	return Pacer{packet: packet, quantum: quantum(0, packet)}
+}
 
 // Quantum returns the most bytes that may leave at one instant, but for the burst after
 // quiescence and the rest of the last packet.
-func (p *Pacer) Quantum() uint64 {
-	n := mulDiv(p.rate, uint64(Granularity), uint64(time.Second))
-	return min(max(n, MinQuantum*p.packet), MaxQuantum*p.packet)
+func (p *Pacer) Quantum() uint64 { return p.quantum }
+
+// quantum returns the Quantum of a rate.
+func quantum(rate, packet uint64) uint64 {
+	n := mulDiv(rate, uint64(Granularity), uint64(time.Second))
+	return min(max(n, MinQuantum*packet), MaxQuantum*packet)
 }
 
 // level returns what is in the bucket at now.
 func (p *Pacer) level(now gquic.Instant) uint64 {
-	full := p.Quantum()
-	if !p.began {
-		return full
+	switch {
+	case !p.began:
+		return p.quantum
+	case now <= p.at:
+		return p.bytes
 	}
-	more := mulDiv(p.rate, uint64(max(now.Sub(p.at), 0)), uint64(time.Second))
-	if more >= full-min(full, p.bytes) {
-		return full
+	more := mulDiv(p.rate, uint64(now.Sub(p.at)), uint64(time.Second))
+	if more >= p.quantum-p.bytes {
+		return p.quantum
 	}
 	return p.bytes + more
 }
@@ -71,7 +80,7 @@ func (p *Pacer) Ready(now gquic.Instant, inFlight uint64) bool {
 // Next returns when to look again, if a packet is not ready: when half a quantum may leave, and at
 // least one packet.
 func (p *Pacer) Next() gquic.Instant {
-	want := max(p.Quantum()/2, p.packet)
+	want := max(p.quantum/2, p.packet)
 	if p.rate == 0 || p.bytes >= want {
 		return p.at
 	}
@@ -96,7 +105,7 @@ func (p *Pacer) Sent(now gquic.Instant, size, rate, inFlight uint64, inRecovery 
 // SetRate changes the rate, in bytes per second; 0: do not pace.
 func (p *Pacer) SetRate(now gquic.Instant, rate uint64) {
 	switch level := p.level(now); {
-	case !p.began || p.rate == 0 || level == p.Quantum():
+	case !p.began || p.rate == 0 || level == p.quantum:
 		p.bytes, p.at = level, now
 	case level > p.bytes:
 		// Only whole bytes were added: the rest of the time still counts.
@@ -104,8 +113,10 @@ func (p *Pacer) SetRate(now gquic.Instant, rate uint64) {
 		p.bytes = level
 	}
 	p.began = true
-	p.rate = rate
-	p.bytes = min(p.bytes, p.Quantum())
+	if rate != p.rate {
+		p.rate, p.quantum = rate, quantum(rate, p.packet)
+		p.bytes = min(p.bytes, p.quantum)
+	}
 }
 
 // OnLoss ends an unpaced burst.
