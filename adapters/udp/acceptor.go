@@ -10,7 +10,7 @@ import (
 // and Accept takes them.
 type acceptor struct {
 	mu      sync.Mutex
-	changed sync.Cond
+	changed signal
 	queue   []*Conn
 	limit   int
 	stopped bool
@@ -19,7 +19,7 @@ type acceptor struct {
 
 func newAcceptor(limit int) *acceptor {
 	a := &acceptor{limit: limit}
-	a.changed.L = &a.mu
+	a.changed.cond.L = &a.mu
 	return a
 }
 
@@ -37,7 +37,7 @@ func (a *acceptor) put(c *Conn) bool {
 		return false
 	}
 	a.queue = append(a.queue, c)
-	a.changed.Signal()
+	a.changed.wake()
 	return true
 }
 
@@ -50,7 +50,7 @@ func (a *acceptor) stop(err error) (dropped []*Conn) {
 		a.stopped, a.err = true, err
 	}
 	dropped, a.queue = a.queue, nil
-	a.changed.Broadcast()
+	a.changed.wake()
 	return dropped
 }
 
@@ -68,7 +68,7 @@ func (a *acceptor) take(ctx context.Context) (c *Conn, failure, err error) {
 		if a.stopped {
 			return nil, a.err, nil
 		}
-		if err := wait(ctx, &a.changed); err != nil {
+		if err := a.changed.waitContext(ctx); err != nil {
 			return nil, nil, err
 		}
 	}

@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/netip"
 	"slices"
-	"sync"
 	"time"
 
 	"example.com/gquic/conn"
@@ -28,7 +27,7 @@ type Conn struct {
 	streams   map[wire.StreamID]*Stream // those that can still get an event; nil if none
 	incoming  []*Stream                 // opened by the peer, not yet accepted
 	told      bool                      // the peer's streams are had by PeerStream, not by AcceptStream
-	changed   sync.Cond                 // whatever concerns the connection as a whole
+	changed   signal                    // whatever concerns the connection as a whole
 	connected bool
 	over      bool
 	closing   bool             // closed by the application
@@ -49,7 +48,7 @@ func newConn(e *endpoint, h conn.Handle, core *conn.Conn) *Conn {
 		client: core.Perspective() == wire.Client,
 		remote: core.RemoteAddr(),
 	}
-	c.changed.L = &e.mu
+	c.changed.cond.L, c.changed.e = &e.mu, e
 	return c
 }
 
@@ -63,10 +62,13 @@ func (c *Conn) handle(ev conn.Event) (due bool) {
 	switch ev.Kind {
 	case conn.Connected:
 		c.connected = true
-		c.changed.Broadcast()
-		if !c.client && !c.e.accepted.put(c) {
-			c.core().Close(wire.PeerGoingAway, notAccepted)
-			return true
+		c.changed.wake()
+		if !c.client {
+			c.e.noteWoken(&several)
+			if !c.e.accepted.put(c) {
+				c.core().Close(wire.PeerGoingAway, notAccepted)
+				return true
+			}
 		}
 	case conn.NeedSignature:
 		c.core().ProofSigned(nil, errors.New("the server has no key to sign with"))
@@ -78,15 +80,15 @@ func (c *Conn) handle(ev conn.Event) (due bool) {
 		s := c.newStream(ev.Stream)
 		if !c.told {
 			c.incoming = append(c.incoming, s)
-			c.changed.Broadcast()
+			c.changed.wake()
 		}
 	case conn.StreamReadable:
 		if s := c.streams[ev.Stream]; s != nil {
-			s.readable.Broadcast()
+			s.readable.wake()
 		}
 	case conn.StreamWritable:
 		if s := c.streams[ev.Stream]; s != nil {
-			s.writable.Broadcast()
+			s.writable.wake()
 		}
 	case conn.StreamReset:
 		if s := c.streams[ev.Stream]; s != nil {
@@ -101,7 +103,7 @@ func (c *Conn) handle(ev conn.Event) (due bool) {
 			return s.stopped
 		}
 	case conn.StreamsAvailable, conn.GoAwayReceived:
-		c.changed.Broadcast()
+		c.changed.wake()
 	case conn.PathChanged:
 		c.remote = ev.Addr
 	case conn.Closed:
@@ -132,10 +134,10 @@ func (c *Conn) closed(err error) {
 	}
 	delete(c.e.conns, c.h)
 	for _, s := range c.streams {
-		s.readable.Broadcast()
-		s.writable.Broadcast()
+		s.readable.wake()
+		s.writable.wake()
 	}
-	c.changed.Broadcast()
+	c.changed.wake()
 	if c.ctx != nil {
 		c.cancel(c.err)
 	}
@@ -168,7 +170,7 @@ func (c *Conn) waitConnected(ctx context.Context, silentAfter time.Duration) (si
 			e.mu.Lock()
 			defer e.mu.Unlock()
 			silent = true
-			c.changed.Broadcast()
+			c.changed.wake()
 		})
 		defer t.Stop()
 	}
@@ -181,7 +183,7 @@ func (c *Conn) waitConnected(ctx context.Context, silentAfter time.Duration) (si
 		case silent && !c.answered():
 			return true, conn.ErrHandshakeTimeout
 		}
-		if err := wait(ctx, &c.changed); err != nil {
+		if err := c.changed.waitContext(ctx); err != nil {
 			return false, err
 		}
 	}
@@ -210,7 +212,7 @@ func (c *Conn) OpenStream(ctx context.Context) (*Stream, error) {
 		if !errors.Is(err, conn.ErrStreamLimit) {
 			return nil, c.opError("open", err)
 		}
-		if err := wait(ctx, &c.changed); err != nil {
+		if err := c.changed.waitContext(ctx); err != nil {
 			return nil, c.opError("open", err)
 		}
 	}
@@ -224,7 +226,7 @@ func (c *Conn) AcceptStream(ctx context.Context) (*Stream, error) {
 		if c.over {
 			return nil, c.opError("accept", c.err)
 		}
-		if err := wait(ctx, &c.changed); err != nil {
+		if err := c.changed.waitContext(ctx); err != nil {
 			return nil, c.opError("accept", err)
 		}
 	}
@@ -252,7 +254,7 @@ func (c *Conn) Close() error {
 func (c *Conn) waitDelivered(ctx context.Context) error {
 	for !c.over && !c.core().Delivered() {
 		c.e.lingering = append(c.e.lingering, c)
-		if err := wait(ctx, &c.changed); err != nil {
+		if err := c.changed.waitContext(ctx); err != nil {
 			return c.opError("close", err)
 		}
 	}
@@ -389,21 +391,5 @@ func (c *Conn) Ping() error {
 		return c.opError("ping", err)
 	}
 	c.e.flush(c.e.now())
-	return nil
-}
-
-// wait sleeps until cond is signalled, or fails when ctx is over. cond's lock is held.
-func wait(ctx context.Context, cond *sync.Cond) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	if ctx.Done() != nil {
-		defer context.AfterFunc(ctx, func() {
-			cond.L.Lock()
-			defer cond.L.Unlock()
-			cond.Broadcast()
-		})()
-	}
-	cond.Wait()
 	return nil
 }

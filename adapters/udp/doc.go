@@ -16,7 +16,9 @@
 //	                                                 └────────┘
 //
 // A socket has one goroutine, however many connections and streams there are. A call
-// that has to wait sleeps until an event of its own stream or connection wakes it.
+// that has to wait sleeps until an event of its own stream or connection wakes it; or, if
+// it is the only one that is ever woken, it takes the goroutine's place meanwhile, which
+// saves the wake-ups.
 //
 // # Ending
 //

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"net"
 	"net/netip"
-	"os"
 	"sync"
 	"syscall"
 	"time"
@@ -35,7 +34,7 @@ type endpoint struct {
 	failures  int     // read errors in a row
 
 	done    chan struct{} // closed when the goroutine is gone
-	reading bool          // the goroutine holds the lock; only it looks at this
+	serving serving
 }
 
 // maxReadFailures in a row, none of which is a deadline, end an endpoint: the socket
@@ -63,6 +62,7 @@ func newEndpoint(c *net.UDPConn, cfg *Config) (*endpoint, error) {
 		conns: make(map[conn.Handle]*Conn),
 		done:  make(chan struct{}),
 	}
+	e.serving.call = make(chan struct{}, 1) // one call is remembered
 	e.accepted = newAcceptor(full.Backlog)
 	if got := e.sock.readBuffer; full.Log != nil && got > 0 && got < socketBuffer {
 		smallBuffers.Do(func() {
@@ -93,68 +93,6 @@ func growStack() {
 
 //go:noinline
 func use(*[16 << 10]byte) {}
-
-// run is the endpoint's goroutine: wait for a datagram or for the one deadline, hand it
-// over, send what became due.
-func (e *endpoint) run() {
-	growStack()
-	defer close(e.done)
-	defer e.sock.close()
-	for {
-		err := e.sock.serve(e)
-		e.mu.Lock()
-		if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) && !e.ended {
-			e.readFailed(err)
-		}
-		e.flush(e.now())
-		ended := e.ended
-		e.mu.Unlock()
-		if ended {
-			return
-		}
-	}
-}
-
-// arrived takes what a read brought, and keeps the lock until drained.
-func (e *endpoint) arrived(r *received) {
-	if !e.reading {
-		e.mu.Lock()
-		e.reading = true
-		e.failures = 0
-	}
-	e.receive(e.now(), r)
-}
-
-// drained acts on everything that has arrived, at once: the more comes together, the
-// fewer acknowledgements, wake-ups and system calls there are.
-func (e *endpoint) drained() (stop bool) {
-	e.flush(e.now())
-	stop = e.ended
-	e.reading = false
-	e.mu.Unlock()
-	return stop
-}
-
-// receive hands one read's datagrams to the core.
-func (e *endpoint) receive(now gquic.Instant, r *received) {
-	b := r.payload
-	for first := true; len(b) > 0 || first; first = false {
-		n := len(b)
-		if r.segment > 0 {
-			n = min(n, r.segment)
-		}
-		d := conn.Datagram{From: r.from, To: r.to, ECN: r.ecn, Payload: b[:n]}
-		if e.cfg.Trace == nil {
-			e.core.Receive(now, d)
-		} else {
-			// The core may overwrite the payload, and the verdict comes after.
-			seen := append([]byte(nil), d.Payload...)
-			_, verdict := e.core.Receive(now, d)
-			e.cfg.Trace(Datagram{Time: now, Local: r.to, Remote: r.from, Payload: seen, Verdict: verdict})
-		}
-		b = b[n:]
-	}
-}
 
 // readFailed handles an error of the socket. A closed socket ends the endpoint. An ICMP
 // message (connection refused) is believed only before the peer has ever answered:
@@ -207,7 +145,7 @@ func (e *endpoint) flush(now gquic.Instant) {
 	if e.only != nil && e.only.over {
 		e.end(nil)
 	}
-	if !e.ended {
+	if !e.ended && !e.serving.called {
 		e.arm(now)
 	}
 }
@@ -329,7 +267,7 @@ func (e *endpoint) checkLingering() {
 	kept := e.lingering[:0]
 	for _, c := range e.lingering {
 		if c.over || c.core().Delivered() {
-			c.changed.Broadcast()
+			c.changed.wake()
 		} else {
 			kept = append(kept, c)
 		}
@@ -345,11 +283,18 @@ func (e *endpoint) end(err error) {
 	}
 	e.ended, e.endErr = true, err
 	e.accepts = false
-	e.sock.interrupt()
+	e.interrupt()
 	for _, c := range e.conns {
 		c.closed(net.ErrClosed)
 	}
 	e.accepted.stop(err)
+	e.callBack()
+}
+
+// interrupt has whoever serves the socket look again.
+func (e *endpoint) interrupt() {
+	e.armed = e.start
+	e.sock.interrupt()
 }
 
 // localAddr is where a connection's datagrams leave from.

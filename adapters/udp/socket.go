@@ -13,7 +13,7 @@ import (
 // A socket moves datagrams, several in one call where the system can. It is the seam
 // between the endpoint and the system: everything above it is portable.
 //
-// One goroutine reads; writes are serialised by the endpoint's lock.
+// One goroutine at a time reads; writes are serialised by the endpoint's lock.
 type socket struct {
 	udp       *net.UDPConn
 	raw       syscall.RawConn
@@ -80,10 +80,11 @@ func newSocket(c *net.UDPConn, how Offload) *socket {
 }
 
 // serve reads until the deadline set on the socket, an error, or the sink's stop, which
-// is a nil error.
-func (s *socket) serve(to sink) error {
+// is a nil error. quickly: the caller wants
+// an answer soon, and may hold a thread for it.
+func (s *socket) serve(to sink, quickly bool) error {
 	if s.offload.messages {
-		return s.offload.serve(s, to)
+		return s.offload.serve(s, to, quickly)
 	}
 	if s.readBuf == nil {
 		s.readBuf = make([]byte, single)

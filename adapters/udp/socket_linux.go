@@ -21,6 +21,11 @@ type offload struct {
 
 	out  [128]byte // control data for writing, reused
 	many *writeBatch
+
+	attempt func(fd uintptr) bool // what is given to the poller, for the one sink there is
+	failed  unix.Errno            // of the last read
+	quickly bool                  // try with quick first
+	quick   quickWait
 }
 
 func (o *offload) detect(s *socket, how Offload) {

@@ -12,6 +12,6 @@ func (*offload) detect(*socket, Offload) {}
 // dontFragment is not done here: each system has a way of its own.
 func (*socket) dontFragment() {}
 
-func (*offload) serve(*socket, sink) error { panic("not reached: messages is false") }
+func (*offload) serve(*socket, sink, bool) error { panic("not reached: messages is false") }
 
 func (*offload) write(s *socket, b []byte, t *conn.Transmit) error { return s.writeEach(b, t) }

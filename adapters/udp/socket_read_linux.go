@@ -66,48 +66,62 @@ func (b *readBatch) reset(i int) {
 }
 
 // serve reads whatever is there, hands it over, and only then waits. One that waits does
-// it in the system's poller, without a buffer.
-func (o *offload) serve(s *socket, to sink) error {
+// it in the system's poller, without a buffer; or, for answers that come soon, in the
+// system itself.
+func (o *offload) serve(s *socket, to sink, quickly bool) error {
+	if o.attempt == nil {
+		o.attempt = func(fd uintptr) (done bool) { return o.readAll(s, to, fd) } // made once, so that reading costs no allocation
+	}
+	o.quickly = quickly
+	o.failed = 0
+	err := s.raw.Read(o.attempt)
+	if err == nil && o.failed != 0 {
+		return o.failed
+	}
+	return err
+}
+
+// readAll reads until nothing more is there, or no more is wanted, which is done.
+func (o *offload) readAll(s *socket, to sink, fd uintptr) (done bool) {
+	if o.quickly && o.quick.wait(fd) {
+		return false
+	}
 	batches := &plainBatches
 	if o.coalesces {
 		batches = &coalescedBatches
 	}
-	var failed unix.Errno
-	err := s.raw.Read(func(fd uintptr) (done bool) {
-		b := batches.Get().(*readBatch)
-		defer batches.Put(b)
-		for {
-			n, errno := o.fill(fd, b)
-			switch errno {
-			case 0:
-			case unix.EINTR:
-				continue
-			case unix.EAGAIN:
-				return false
-			default:
-				failed = errno
-				return true
-			}
-			s.reads.Add(1)
-			for i := range n {
-				r := b.take(s, i)
-				datagrams := uint64(r.datagrams())
-				s.datagramsRead.Add(datagrams)
-				s.ecn[r.ecn].Add(datagrams)
-				to.arrived(r)
-			}
-			if to.drained() {
-				return true
-			}
-			if n < b.slots && o.batches {
-				return false // that was all; what comes now wakes the poller
-			}
+	b := batches.Get().(*readBatch)
+	defer batches.Put(b)
+	for {
+		n, errno := o.fill(fd, b)
+		switch errno {
+		case 0:
+		case unix.EINTR:
+			continue
+		case unix.EAGAIN:
+			return false
+		default:
+			o.failed = errno
+			return true
 		}
-	})
-	if err == nil && failed != 0 {
-		return failed
+		s.reads.Add(1)
+		all := uint64(0)
+		for i := range n {
+			r := b.take(s, i)
+			datagrams := uint64(r.datagrams())
+			all += datagrams
+			s.ecn[r.ecn].Add(datagrams)
+			to.arrived(r)
+		}
+		s.datagramsRead.Add(all)
+		o.quick.few = all <= fewDatagrams
+		if to.drained() {
+			return true
+		}
+		if n < b.slots && o.batches {
+			return false // that was all; what comes now wakes the poller
+		}
 	}
-	return err
 }
 
 // fill reads into b and returns how many slots have something.

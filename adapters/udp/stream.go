@@ -4,7 +4,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"sync"
 	"time"
 
 	"example.com/gquic/conn"
@@ -18,7 +17,7 @@ type Stream struct {
 	id wire.StreamID
 
 	// All of this is guarded by the endpoint's lock.
-	readable, writable sync.Cond
+	readable, writable signal
 	reading, sending   deadline
 	readErr, writeErr  error // final: what every further call returns
 	writing            bool  // a Write is under way; the next one waits
@@ -38,7 +37,8 @@ var _ net.Conn = (*Stream)(nil)
 // newStream wraps a stream of the core. The lock is held.
 func (c *Conn) newStream(id wire.StreamID) *Stream {
 	s := &Stream{c: c, id: id}
-	s.readable.L, s.writable.L = &c.e.mu, &c.e.mu
+	s.readable.cond.L, s.readable.e = &c.e.mu, c.e
+	s.writable.cond.L, s.writable.e = &c.e.mu, c.e
 	if c.streams == nil {
 		c.streams = make(map[wire.StreamID]*Stream)
 	}
@@ -89,7 +89,7 @@ func (s *Stream) Read(p []byte) (int, error) {
 			return n, nil
 		}
 		if !fin {
-			s.readable.Wait()
+			s.readable.wait()
 		}
 	}
 }
@@ -101,13 +101,13 @@ func (s *Stream) Write(p []byte) (n int, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for s.writing && s.writeErr == nil && !s.sending.expired {
-		s.writable.Wait()
+		s.writable.wait()
 	}
 	if !s.writing {
 		s.writing = true
 		defer func() {
 			s.writing = false
-			s.writable.Broadcast()
+			s.writable.wake()
 		}()
 	}
 	for {
@@ -128,7 +128,7 @@ func (s *Stream) Write(p []byte) (n int, err error) {
 		if took > 0 {
 			e.flush(e.now())
 		} else {
-			s.writable.Wait()
+			s.writable.wait()
 		}
 	}
 }
@@ -215,14 +215,14 @@ func (s *Stream) Reset(code wire.StreamErrorCode) error {
 // readEnded and writeEnded note that a direction is over, and wake who waits for it.
 func (s *Stream) readEnded(err error) error {
 	s.readErr = err
-	s.readable.Broadcast()
+	s.readable.wake()
 	s.forget()
 	return err
 }
 
 func (s *Stream) writeEnded(err error) error {
 	s.writeErr = err
-	s.writable.Broadcast()
+	s.writable.wake()
 	s.forget()
 	return err
 }
@@ -294,8 +294,8 @@ type deadline struct {
 	round   int // counts the calls of set, so that an old timer does nothing
 }
 
-// set replaces the deadline. cond's lock is held.
-func (d *deadline) set(t time.Time, cond *sync.Cond) {
+// set replaces the deadline. The lock is held.
+func (d *deadline) set(t time.Time, what *signal) {
 	if d.timer != nil {
 		d.timer.Stop()
 		d.timer = nil
@@ -307,14 +307,14 @@ func (d *deadline) set(t time.Time, cond *sync.Cond) {
 		if d.expired = left <= 0; !d.expired {
 			round := d.round
 			d.timer = time.AfterFunc(left, func() {
-				cond.L.Lock()
-				defer cond.L.Unlock()
+				what.cond.L.Lock()
+				defer what.cond.L.Unlock()
 				if d.round == round {
 					d.expired = true
-					cond.Broadcast()
+					what.wake()
 				}
 			})
 		}
 	}
-	cond.Broadcast()
+	what.wake()
 }
