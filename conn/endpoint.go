@@ -114,18 +114,23 @@ func (e *Endpoint) CloseAll(code wire.ErrorCode, reason string) {
 }
 
 // NextEvent returns the oldest event that was not returned before.
-func (e *Endpoint) NextEvent() (Event, bool) {
+func (e *Endpoint) NextEvent() (ev Event, ok bool) {
 	if e.events.len() == 0 {
-		return Event{}, false
+		return ev, false
 	}
-	ev, _ := e.events.pop()
+	e.takeEvent(&ev)
+	return ev, true
+}
+
+// takeEvent takes the oldest event, which there is.
+func (e *Endpoint) takeEvent(ev *Event) {
+	*ev, _ = e.events.pop()
 	if ev.Kind == Closed {
 		if c := e.Conn(ev.Conn); c != nil {
 			c.closedSeen = true
 			c.releaseIfDone()
 		}
 	}
-	return ev, true
 }
 
 // Events drains the events, also those that come up meanwhile.

@@ -184,6 +184,9 @@ func (c *Conn) onAcked(n wire.PacketNumber, f *sentFrame) {
 			s.short = false
 			c.emit(Event{Kind: StreamWritable, Stream: s.id})
 		}
+		if !s.send.AllAcked() {
+			return // the stream goes on
+		}
 	case sentUpdate:
 		s.update.Acked(n)
 	case sentBlocked:

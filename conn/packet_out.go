@@ -48,10 +48,10 @@ func (c *Conn) appendPacket(b []byte, size int) []byte {
 	if c.state == CloseState {
 		return c.appendClose(b)
 	}
-	cryptoLevel, crypto := c.crypto.pending()
-	level := c.sendLevel()
-	if crypto {
-		level = cryptoLevel
+	strongest := c.sendLevel()
+	level, crypto := c.crypto.pending()
+	if !crypto {
+		level = strongest
 	}
 	if c.detector.Full() {
 		c.closeWith(&LocalError{Code: wire.TooManyOutstandingSentPackets, Reason: "nothing is acknowledged"})
@@ -72,10 +72,12 @@ func (c *Conn) appendPacket(b []byte, size int) []byte {
 		p.ping(c)
 		p.padding = true
 	}
-	if level != handshake.LevelNull && level == c.sendLevel() { // no data beside a server's SHLO
+	if level != handshake.LevelNull && level == strongest { // no data beside a server's SHLO
 		c.appendControlFrames(p)
 		c.appendStreamFrames(p)
-		c.appendControlFrames(p) // the streams may have run into a window
+		if c.blocked.Pending() || c.streams.control.len() > 0 { // a stream ran into a window, or is over
+			c.appendControlFrames(p)
+		}
 		if c.fired && c.probes > 0 && !p.packet.Has(recovery.Retransmittable) {
 			p.ping(c) // what was lost is of no use any more, but its timer wants an answer
 		}
@@ -298,20 +300,14 @@ func (c *Conn) appendStreamFrames(p *packetBuilder) {
 		return
 	}
 	for range t.active.len() {
-		id, ok := t.active.pop()
-		if !ok {
-			return
-		}
-		s := t.find(id)
+		s := t.find(*t.active.at(0))
 		if s == nil {
+			t.active.drop(1)
 			continue
 		}
-		s.active = false
 		full := c.appendStreamFrame(p, s)
-		if s.send.HasLost() || s.send.HasNew() && !c.blockedOn(s) {
-			s.active = true
-			t.active.push(id)
-		}
+		s.active = s.send.HasLost() || s.send.HasNew() && !c.blockedOn(s)
+		t.active.next(s.active)
 		if full {
 			return
 		}
@@ -329,11 +325,7 @@ func (c *Conn) appendStreamFrame(p *packetBuilder, s *streamState) (full bool) {
 	if p.room() < smallest {
 		return true
 	}
-	offset, _, _, _, ok := s.send.Next(1, window)
-	if !ok {
-		return false
-	}
-	short := wire.StreamHeaderLen(s.id, offset, false)
+	short := wire.StreamHeaderLen(s.id, s.send.NextOffset(), false)
 	offset, n, fin, again, ok := s.send.Next(p.room()-short, window)
 	if !ok {
 		return false

@@ -55,6 +55,17 @@ func (q *queue[T]) drop(n int) {
 	}
 }
 
+// next takes out the front entry, or moves it to the end.
+func (q *queue[T]) next(again bool) {
+	if again && q.n == 1 {
+		return // it is both
+	}
+	v, _ := q.pop()
+	if again {
+		q.push(v)
+	}
+}
+
 // compact gives an empty ring back.
 func (q *queue[T]) compact() {
 	if q.n == 0 {

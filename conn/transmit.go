@@ -20,17 +20,24 @@ type Transmit struct {
 // one destination, all of the same size but the last (ready for segmentation offload).
 // It returns false, and b as it was, when there is nothing to send now; until then,
 // call it again. It allocates only if b lacks the capacity.
-func (e *Endpoint) AppendTransmit(now gquic.Instant, b []byte, maxDatagrams int) (_ []byte, t Transmit, _ bool) {
+func (e *Endpoint) AppendTransmit(now gquic.Instant, b []byte, maxDatagrams int) (_ []byte, t Transmit, ok bool) {
+	b, ok = e.appendTransmit(now, b, maxDatagrams, &t)
+	return b, t, ok
+}
+
+// appendTransmit fills in t, which is zero, if it returns true.
+func (e *Endpoint) appendTransmit(now gquic.Instant, b []byte, maxDatagrams int, t *Transmit) ([]byte, bool) {
 	e.advance(now)
 	if e.replies.len() > 0 {
 		r, _ := e.replies.pop()
-		return append(b, r.payload...), Transmit{From: r.from, To: r.to}, true
+		t.From, t.To = r.from, r.to
+		return append(b, r.payload...), true
 	}
 	for e.ready.len() > 0 {
 		c := e.slots[*e.ready.at(0)].conn
 		before := len(b)
 		if c != nil {
-			b = c.appendDatagrams(b, &t, max(1, maxDatagrams))
+			b = c.appendDatagrams(b, t, max(1, maxDatagrams))
 			if len(b) > before {
 				// To the end of the queue, so that connections take turns.
 				i, _ := e.ready.pop()
@@ -38,7 +45,7 @@ func (e *Endpoint) AppendTransmit(now gquic.Instant, b []byte, maxDatagrams int)
 				if c.inSlot() {
 					e.schedule(c)
 				}
-				return b, t, true
+				return b, true
 			}
 		}
 		e.ready.pop()
@@ -50,12 +57,13 @@ func (e *Endpoint) AppendTransmit(now gquic.Instant, b []byte, maxDatagrams int)
 			}
 		}
 	}
-	return b, Transmit{}, false
+	*t = Transmit{}
+	return b, false
 }
 
 // appendDatagrams appends up to limit datagrams of one size, and says in t where they go.
 func (c *Conn) appendDatagrams(b []byte, t *Transmit, limit int) []byte {
-	*t = Transmit{From: c.local, To: c.remote, Conn: c.handle}
+	t.From, t.To, t.Conn = c.local, c.remote, c.handle
 	full := c.mtu.Size()
 	if c.probedFrom.IsValid() && c.state != CloseState {
 		t.To, t.From = c.probedFrom, c.probedAt

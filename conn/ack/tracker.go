@@ -45,12 +45,11 @@ func (t *Tracker) Compact() { t.ranges = slices.Clip(slices.Clone(t.ranges)) }
 // Duplicate reports whether packet number pn was received before or lies below
 // the mark. Such a packet is dropped without a look at its frames.
 func (t *Tracker) Duplicate(pn wire.PacketNumber) bool {
-	if pn < t.mark {
-		return true
-	}
-	if pn > t.largest {
-		return false
-	}
+	return pn < t.mark || pn <= t.largest && t.listed(pn)
+}
+
+// listed reports whether pn is in the ranges.
+func (t *Tracker) listed(pn wire.PacketNumber) bool {
 	i := t.find(pn)
 	return i < len(t.ranges) && t.ranges[i].Largest >= pn
 }

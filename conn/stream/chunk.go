@@ -120,7 +120,11 @@ func (l *chunkList) insert(pos int, it item) int {
 			l.head = 0
 		}
 	}
-	l.items = slices.Insert(l.items, pos, it)
+	if pos == len(l.items) {
+		l.items = append(l.items, it)
+	} else {
+		l.items = slices.Insert(l.items, pos, it)
+	}
 	return pos
 }
 

@@ -116,6 +116,17 @@ func (s *SendBuffer) HasNewData() bool { return s.sent < s.end }
 // the FIN.
 func (s *SendBuffer) HasNew() bool { return s.sent < s.end || s.fin == finNew }
 
+// NextOffset returns where what Next returns begins.
+func (s *SendBuffer) NextOffset() uint64 {
+	switch {
+	case len(s.lost) > 0:
+		return s.lost[0].start
+	case s.fin == finLost:
+		return s.end
+	}
+	return s.sent
+}
+
 // Next returns what the next STREAM frame should carry: n bytes from offset on, at most
 // max, and the FIN or not. Lost bytes come first, as retransmission. New ones are at
 // most window, what flow control allows. n is 0 only with a FIN alone. Nothing changes
