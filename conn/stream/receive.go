@@ -9,7 +9,7 @@ import (
 // MaxRanges is the largest number of pieces that may wait behind holes, beyond what can
 // be read. With the end of the stream that is 1000 gaps, as many as quic-go bears; an
 // honest sender has no more holes than lost packets in flight. Each piece may be a
-// single byte that pins a chunk, so this also limits to 4 MiB what a byte here and there
+// single byte that pins a chunk, so this also limits to 8 MiB what a byte here and there
 // can cost. Reference: connection, section 13.
 const MaxRanges = 999
 
