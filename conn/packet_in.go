@@ -174,8 +174,9 @@ type incoming struct {
 // note counts a frame in.
 func (in *incoming) note(f wire.Frame) {
 	in.retransmittable = in.retransmittable || f.Retransmittable()
-	if t := f.Type(); t != wire.PingType && t != wire.PaddingType {
-		in.others = true
+	if !in.others {
+		t := f.Type()
+		in.others = t != wire.PingType && t != wire.PaddingType
 	}
 }
 

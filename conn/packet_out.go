@@ -26,6 +26,7 @@ type packetBuilder struct {
 	header  wire.Header
 	context wire.Context
 	sealer  handshake.AEAD
+	growth  int // bytes that sealing adds behind the frames
 	packet  recovery.Packet
 	hasAck  bool
 	padding bool // to full size
@@ -113,11 +114,13 @@ func (p *packetBuilder) begin(c *Conn, b []byte, level handshake.Level, size int
 	p.sealer = c.seal[level]
 	p.b = p.header.Append(p.b, c.side)
 	p.header.Len = len(p.b) - p.start
-	for range p.sealer.Prefix() {
+	prefix := p.sealer.Prefix()
+	for range prefix {
 		p.b = append(p.b, 0)
 	}
 	p.payload = len(p.b)
-	p.end = p.start + size - (p.sealer.Overhead() - p.sealer.Prefix())
+	p.growth = p.sealer.Overhead() - prefix
+	p.end = p.start + size - p.growth
 	p.context = wire.Context{Version: c.version, PacketNumber: number, PacketNumberLen: p.header.PacketNumberLen}
 }
 
@@ -416,13 +419,15 @@ func (c *Conn) finish(p *packetBuilder) []byte {
 		p.b = f.Append(p.b, &p.context)
 	}
 	e := c.e
+	size := len(p.b) - p.start + p.growth
+	p.packet.Size = uint32(size)
 	if p.hasAck {
 		c.acks.Sent(e.now)
 		c.stats.AcksSent++
 	}
 	if e.cfg.Trace != nil {
 		e.cfg.Trace(&PacketTrace{Now: e.now, Conn: c.handle, Side: c.side, Sent: true, Level: handshake.Level(p.packet.Level), Version: c.version,
-			Header: &p.header, Payload: p.b[p.payload:], Size: len(p.b) - p.start + p.sealer.Overhead() - p.sealer.Prefix()})
+			Header: &p.header, Payload: p.b[p.payload:], Size: size})
 	}
 	if c.resting {
 		c.rouse()
@@ -435,8 +440,6 @@ func (c *Conn) finish(p *packetBuilder) []byte {
 	} else { // the buffer had to grow
 		b = append(b, sealed...)
 	}
-	size := len(b) - p.start
-	p.packet.Size = uint32(size)
 	c.sent(p, size)
 	p.b, p.sealer = nil, nil
 	return b

@@ -24,10 +24,6 @@ const MaxReceivedSize = 1472
 // belongs to (the zero Handle if none). A dropped datagram changes nothing but
 // counters and what now made due.
 func (e *Endpoint) Receive(now gquic.Instant, d Datagram) (Handle, Verdict) {
-	return e.receive(now, &d) // inlined in the caller, so that d is not copied
-}
-
-func (e *Endpoint) receive(now gquic.Instant, d *Datagram) (Handle, Verdict) {
 	e.advance(now)
 	switch {
 	case len(d.Payload) == 0:
@@ -37,9 +33,9 @@ func (e *Endpoint) receive(now gquic.Instant, d *Datagram) (Handle, Verdict) {
 	case len(d.Payload) > MaxReceivedSize:
 		return e.count(Handle{}, DroppedTooLarge)
 	}
-	if c := e.route(d); c != nil {
+	if c := e.route(&d); c != nil {
 		h := c.handle
-		v := c.receive(d)
+		v := c.receive(&d)
 		stream.Poison(e.plain[:])
 		e.settleLate(c)
 		return e.count(h, v)
@@ -47,7 +43,7 @@ func (e *Endpoint) receive(now gquic.Instant, d *Datagram) (Handle, Verdict) {
 	if e.host == nil {
 		return e.count(Handle{}, DroppedUnknown)
 	}
-	return e.count(e.receiveUnknown(d))
+	return e.count(e.receiveUnknown(&d))
 }
 
 // settle brings the endpoint's books up to date after something happened to c.
