@@ -128,10 +128,16 @@ func (t *streamTable) position(id wire.StreamID) int {
 	return sort.Search(len(t.all), func(i int) bool { return t.all[i].id >= id })
 }
 
+// find returns the stream with an ID, nil if there is none.
 func (t *streamTable) find(id wire.StreamID) *streamState {
-	if t.lastFound != nil && t.lastFound.id == id {
-		return t.lastFound
+	if s := t.lastFound; s != nil && s.id == id {
+		return s
 	}
+	return t.search(id)
+}
+
+// search is find where it is not the one that was found last.
+func (t *streamTable) search(id wire.StreamID) *streamState {
 	if i := t.position(id); i < len(t.all) && t.all[i].id == id {
 		t.lastFound = t.all[i]
 		return t.all[i]

@@ -66,15 +66,22 @@ func (l *chunkList) len() int { return len(l.items) - l.head }
 
 // find returns where chunk index is in l.items or, if it is not, would have to be.
 func (l *chunkList) find(index uint64) (pos int, ok bool) {
+	if live := l.items[l.head:]; len(live) > 0 {
+		// Without holes below it, it is as far from the first as their indices are.
+		if d := index - live[0].index; d < uint64(len(live)) && live[d].index == index {
+			return l.head + int(d), true
+		}
+	}
+	return l.search(index)
+}
+
+// search is find where there are holes, or no such chunk.
+func (l *chunkList) search(index uint64) (pos int, ok bool) {
 	if l.len() == 0 || index > l.items[len(l.items)-1].index {
 		return len(l.items), false
 	}
-	first := l.items[l.head].index
-	if index <= first {
-		return l.head, index == first
-	}
-	if d := index - first; d < uint64(l.len()) && l.items[l.head+int(d)].index == index {
-		return l.head + int(d), true
+	if index < l.items[l.head].index {
+		return l.head, false
 	}
 	lo, hi := l.head+1, len(l.items)-1 // the one to find is in items[lo:hi+1]
 	for lo < hi {
