@@ -18,14 +18,19 @@ func (q *queue[T]) push(v T) { *q.grow() = v }
 // grow appends an entry, to be set by the caller.
 func (q *queue[T]) grow() *T {
 	if q.n == len(q.ring) {
-		grown := make([]T, max(8, 2*q.n))
-		for i := range q.n {
-			grown[i] = *q.at(i)
-		}
-		q.ring, q.head = grown, 0
+		q.double()
 	}
 	q.n++
 	return q.at(q.n - 1)
+}
+
+// double makes room for more.
+func (q *queue[T]) double() {
+	grown := make([]T, max(8, 2*q.n))
+	for i := range q.n {
+		grown[i] = *q.at(i)
+	}
+	q.ring, q.head = grown, 0
 }
 
 // at returns the i-th entry from the front.

@@ -106,6 +106,13 @@ func (s rangeSet) gap(start, end uint64) (g span, ok bool) {
 // absorb returns where the bytes end that follow prefix without a gap, and takes them
 // out of the set, together with all below them.
 func (s *rangeSet) absorb(prefix uint64) uint64 {
+	if len(*s) == 0 {
+		return prefix // as mostly
+	}
+	return s.absorbSome(prefix)
+}
+
+func (s *rangeSet) absorbSome(prefix uint64) uint64 {
 	n := 0
 	for n < len(*s) && (*s)[n].start <= prefix {
 		prefix = max(prefix, (*s)[n].end)

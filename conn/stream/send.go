@@ -169,7 +169,9 @@ func (s *SendBuffer) AppendData(b []byte, offset uint64, n int) []byte {
 // Sent notes that a frame as Next returned it went into a packet.
 func (s *SendBuffer) Sent(offset uint64, n int, fin bool) {
 	end := min(offset+uint64(n), s.end)
-	s.lost.remove(offset, end)
+	if len(s.lost) > 0 {
+		s.lost.remove(offset, end)
+	}
 	s.sent = max(s.sent, end)
 	if fin && (s.fin == finNew || s.fin == finLost) {
 		s.fin = finSent
