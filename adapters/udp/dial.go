@@ -110,7 +110,7 @@ func dialOwn(ctx context.Context, to netip.AddrPort, cfg *Config, o *dialOptions
 	if err != nil {
 		return nil, unwrapOp(err)
 	}
-	e, err := newEndpoint(sock.(*net.UDPConn), cfg)
+	e, err := newEndpoint(sock.(*net.UDPConn), cfg, true)
 	if err != nil {
 		return nil, err
 	}

@@ -42,8 +42,8 @@ type endpoint struct {
 const maxReadFailures = 100
 
 // newEndpoint starts an endpoint on a socket, which it owns from then on, also when
-// there is an error.
-func newEndpoint(c *net.UDPConn, cfg *Config) (*endpoint, error) {
+// there is an error. ours: nobody outside has seen it.
+func newEndpoint(c *net.UDPConn, cfg *Config, ours bool) (*endpoint, error) {
 	full, err := cfg.withDefaults()
 	if err != nil {
 		c.Close()
@@ -56,7 +56,7 @@ func newEndpoint(c *net.UDPConn, cfg *Config) (*endpoint, error) {
 	}
 	e := &endpoint{
 		cfg:   full,
-		sock:  newSocket(c, full.Offload),
+		sock:  newSocket(c, full.Offload, ours),
 		start: time.Now(),
 		core:  core,
 		conns: make(map[conn.Handle]*Conn),

@@ -37,7 +37,11 @@ func Listen(addr string, cfg *Config) (*Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	return NewListener(c, cfg)
+	e, err := serve(c, cfg, nil, true)
+	if err != nil {
+		return nil, err
+	}
+	return &Listener{e: e}, nil
 }
 
 // listenShared serves on several sockets of one address; nil if the system has no such.
@@ -62,7 +66,7 @@ func listenShared(a *net.UDPAddr, cfg *Config) (*Listener, error) {
 			to = l.e.accepted
 		}
 		var e *endpoint
-		if e, err = serve(c, &one, to); err != nil {
+		if e, err = serve(c, &one, to, true); err != nil {
 			continue
 		}
 		if l.e == nil {
@@ -94,10 +98,11 @@ func (l *Listener) endpoints() iter.Seq[*endpoint] {
 	}
 }
 
-// NewListener serves on a socket, and closes it in the end. With no Server in the
+// NewListener serves on a socket, which is the listener's from then on: on Linux it may
+// go on with a duplicate and close c, elsewhere it closes c in the end. With no Server in the
 // configuration it only dials: many Q043 connections over one socket.
 func NewListener(c *net.UDPConn, cfg *Config) (*Listener, error) {
-	e, err := serve(c, cfg, nil)
+	e, err := serve(c, cfg, nil, false)
 	if err != nil {
 		return nil, err
 	}
@@ -105,9 +110,9 @@ func NewListener(c *net.UDPConn, cfg *Config) (*Listener, error) {
 }
 
 // serve starts an endpoint that puts what it accepts where to says, or with nil has a place
-// of its own.
-func serve(c *net.UDPConn, cfg *Config, to *acceptor) (*endpoint, error) {
-	e, err := newEndpoint(c, cfg)
+// of its own. ours: nobody outside has seen the socket.
+func serve(c *net.UDPConn, cfg *Config, to *acceptor, ours bool) (*endpoint, error) {
+	e, err := newEndpoint(c, cfg, ours)
 	if err != nil {
 		return nil, &net.OpError{Op: "listen", Net: network, Source: c.LocalAddr(), Err: err}
 	}

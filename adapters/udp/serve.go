@@ -6,6 +6,7 @@ import (
 	"os"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"example.com/gquic"
@@ -17,18 +18,20 @@ import (
 // for the same thing again and again, as for the bytes of a transfer or for the next
 // answer, waking it for each batch of packets costs more than the packets do: another
 // thread comes, the two fight for the lock, and the processors' caches follow. So the
-// socket is lent: who waits serves meanwhile, and goes on with what it got by itself.
+// socket is lent: who waits serves meanwhile, in the cheapest way that the system has, and
+// goes on with what it got by itself.
 //
 //	      one waiter was woken, and no other, lendAfter times in a row
 //	own ---------------------------------------------------------------> lent
 //	    <---------------------------------------------------------------
-//	      another one was woken, or nobody served for a whole tick
+//	      another one was woken, nothing came for a while, or nobody
+//	      served for a whole tick
 //
-// While it is lent, the endpoint's goroutine sleeps as long as somebody serves, and
-// otherwise looks every tick: an application may take its time between two calls.
+// While it is lent the endpoint's goroutine looks every tick, for an application may take
+// its time between two calls.
 const (
 	// lendAfter is how often the same waiter must be woken. To lend and to take back
-	// costs a wake-up each.
+	// costs some system calls and a wake-up.
 	lendAfter = 16
 
 	// tick is how long datagrams and deadlines may lie while nobody serves, once or
@@ -37,16 +40,18 @@ const (
 	tick = time.Millisecond
 )
 
+// lentSockets is how many sockets are lent in the whole program. One that serves a lent
+// socket holds a thread, so there are at most as many as threads for Go code.
+var lentSockets atomic.Int32
+
 // serving is the state of that, under the endpoint's lock.
 type serving struct {
 	lent   bool
-	alone  bool    // there was one thread for Go code when it was lent
 	by     *signal // what the one waits for who serves a lent socket; nil: nobody does
 	turns  int     // how often somebody began to
 	called bool    // the one who serves is to look for itself
-	dozing bool    // the endpoint's goroutine sleeps until it is called
 	call   chan struct{}
-	timer  *time.Timer // its tick
+	timer  *time.Timer // for the tick
 
 	// Of the round that is under way: who serves holds the lock, and acts on what a read
 	// brought.
@@ -125,7 +130,6 @@ func (e *endpoint) noteWoken(s *signal) {
 func (e *endpoint) run() {
 	growStack()
 	defer close(e.done)
-	defer e.sock.close()
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for !e.ended {
@@ -135,13 +139,46 @@ func (e *endpoint) run() {
 			e.serve()
 		}
 	}
+	e.takeBack()
+	for e.serving.by != nil {
+		e.sleep()
+	}
+	e.sock.close()
 }
 
-// watch sleeps for a tick, and goes on sleeping while the same one serves. It takes the
-// socket back if nobody did in all that time.
+// lend has who waits serve, if there is a thread for it.
+func (e *endpoint) lend() {
+	if !e.sock.lendable() {
+		return
+	}
+	if int(lentSockets.Add(1)) > runtime.GOMAXPROCS(0) {
+		lentSockets.Add(-1)
+		return
+	}
+	e.serving.lent = true
+}
+
+// takeBack has the endpoint's goroutine serve.
+func (e *endpoint) takeBack() {
+	if e.serving.lent {
+		e.serving.lent = false
+		lentSockets.Add(-1)
+	}
+}
+
+// watch sleeps for a tick, and takes the socket back if nobody served in all that time.
 func (e *endpoint) watch() {
 	v := &e.serving
 	turns := v.turns
+	e.sleep()
+	if v.by == nil && v.turns == turns {
+		e.takeBack()
+	}
+}
+
+// sleep gives the lock up for a tick, or until callBack.
+func (e *endpoint) sleep() {
+	v := &e.serving
 	if v.timer == nil {
 		v.timer = time.NewTimer(tick)
 	} else {
@@ -154,20 +191,9 @@ func (e *endpoint) watch() {
 		v.timer.Stop()
 	}
 	e.mu.Lock()
-	switch {
-	case e.ended || !v.lent || v.turns != turns:
-	case v.by == nil:
-		v.lent = false
-	default:
-		v.dozing = true
-		e.mu.Unlock()
-		<-v.call
-		e.mu.Lock()
-		v.dozing = false
-	}
 }
 
-// callBack has the endpoint's goroutine look what there is to do, if it watches.
+// callBack has the endpoint's goroutine look what there is to do, if it sleeps.
 func (e *endpoint) callBack() {
 	select {
 	case e.serving.call <- struct{}{}:
@@ -182,7 +208,7 @@ func (e *endpoint) serveFor(s *signal) {
 	v.turns++
 	e.serve()
 	v.by = nil
-	if v.dozing || !v.lent {
+	if !v.lent {
 		e.callBack()
 	}
 }
@@ -191,19 +217,25 @@ func (e *endpoint) serveFor(s *signal) {
 // due, until somebody else is to serve or the caller is to look for itself. The lock is
 // held before and after.
 func (e *endpoint) serve() {
-	quickly := e.serving.lent && e.serving.alone
+	e.sock.lend(e.serving.lent)
 	e.mu.Unlock()
-	err := e.sock.serve(e, quickly)
-	e.mu.Lock()
+	err := e.sock.serve(e)
+	if err != nil {
+		e.mu.Lock()
+	} // else drained has kept it, for the socket may not change hands before serve is over
 	e.serving.called = false
-	if err != nil && !e.ended {
-		if !errors.Is(err, os.ErrDeadlineExceeded) {
-			e.readFailed(err)
-		}
-		e.roundBegins()
-		e.flush(e.now())
-		e.roundEnds()
+	if err == nil || e.ended {
+		return
 	}
+	switch {
+	case err == errSilent:
+		e.takeBack()
+	case !errors.Is(err, os.ErrDeadlineExceeded):
+		e.readFailed(err)
+	}
+	e.roundBegins()
+	e.flush(e.now())
+	e.roundEnds()
 }
 
 // arrived takes what a read brought, and keeps the lock until drained.
@@ -217,12 +249,15 @@ func (e *endpoint) arrived(r *received) {
 }
 
 // drained acts on everything that has arrived, at once: the more comes together, the
-// fewer acknowledgements, wake-ups and system calls there are.
+// fewer acknowledgements, wake-ups and system calls there are. It keeps the lock if it
+// stops the reading.
 func (e *endpoint) drained() (stop bool) {
 	e.flush(e.now())
-	stop = e.roundEnds()
+	if e.roundEnds() {
+		return true
+	}
 	e.mu.Unlock()
-	return stop
+	return false
 }
 
 func (e *endpoint) roundBegins() { e.serving.inRound, e.serving.woken = true, nil }
@@ -236,20 +271,20 @@ func (e *endpoint) roundEnds() (stop bool) {
 	case v.woken == nil:
 		return e.ended
 	case v.lent && v.woken == v.by: // as it should be
+		return true
 	case v.lent:
-		v.lent = false
+		e.takeBack()
+		return true
 	case v.woken != v.last:
 		v.last, v.times = v.woken, 1
 		return e.ended
-	default:
-		v.times++
-		if v.lent = v.times >= lendAfter && v.last != &several; !v.lent {
-			return e.ended
-		}
-		v.alone = runtime.GOMAXPROCS(0) == 1
+	}
+	if v.times++; v.times < lendAfter || v.last == &several {
+		return e.ended
 	}
 	v.last, v.times = nil, 0
-	return true
+	e.lend()
+	return e.ended || v.lent
 }
 
 // receive hands one read's datagrams to the core.

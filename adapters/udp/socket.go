@@ -4,7 +4,6 @@ import (
 	"net"
 	"net/netip"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"example.com/gquic/conn"
@@ -15,14 +14,16 @@ import (
 //
 // One goroutine at a time reads; writes are serialised by the endpoint's lock.
 type socket struct {
-	udp       *net.UDPConn
-	raw       syscall.RawConn
+	udp       *net.UDPConn // nil if offload has taken it over
 	local     netip.AddrPort
 	remote    netip.AddrPort // of a connected socket; else invalid
 	offload   offload        // what the system offers, and its state
 	readBuf   []byte         // of the portable way to read
 	read      received       // likewise
 	connected bool
+
+	start    time.Time
+	deadline atomic.Int64 // for reading, since start; 0: none
 
 	reads, datagramsRead     atomic.Uint64
 	writes, datagramsWritten atomic.Uint64
@@ -57,7 +58,8 @@ type sink interface {
 	// arrived takes what one read brought.
 	arrived(*received)
 	// drained follows after one or several of them, when nothing more is there for now
-	// or it is time to act on what came. It returns true to stop reading.
+	// or it is time to act on what came. It returns true to stop reading: then the socket
+	// does nothing more but return.
 	drained() (stop bool)
 }
 
@@ -65,26 +67,39 @@ type sink interface {
 // allows. It holds what arrives while the endpoint is busy for some milliseconds.
 const socketBuffer = 4 << 20
 
-func newSocket(c *net.UDPConn, how Offload) *socket {
-	s := &socket{udp: c}
+// newSocket takes a socket over. ours: nobody else has it.
+func newSocket(c *net.UDPConn, how Offload, ours bool) *socket {
+	s := &socket{udp: c, start: time.Now()}
 	s.local = unmap(c.LocalAddr().(*net.UDPAddr).AddrPort())
 	if a, ok := c.RemoteAddr().(*net.UDPAddr); ok && a != nil {
 		s.remote, s.connected = unmap(a.AddrPort()), true
 	}
 	c.SetReadBuffer(socketBuffer) // a wish: what the system allows is enough to run
 	c.SetWriteBuffer(socketBuffer)
-	if s.raw, _ = c.SyscallConn(); s.raw != nil {
-		s.offload.detect(s, how)
-	}
+	s.offload.detect(s, how, ours)
 	return s
 }
 
-// serve reads until the deadline set on the socket, an error, or the sink's stop, which
-// is a nil error. quickly: the caller wants
-// an answer soon, and may hold a thread for it.
-func (s *socket) serve(to sink, quickly bool) error {
+// lendable reports whether there is a cheaper way to wait for one who does nothing else.
+func (s *socket) lendable() bool { return s.offload.messages }
+
+// lend says who calls serve next: one who waits in that way, or the endpoint's goroutine.
+// Without a file descriptor for the change all stays as it is: that works, and costs more.
+func (s *socket) lend(lent bool) {
+	switch {
+	case !s.offload.messages:
+	case lent:
+		s.offload.unpark()
+	default:
+		s.offload.park(s)
+	}
+}
+
+// serve reads until the deadline, an error, or the sink's stop, which is a nil error. On
+// a socket that is lent it also returns errSilent when it has waited in vain for a while.
+func (s *socket) serve(to sink) error {
 	if s.offload.messages {
-		return s.offload.serve(s, to, quickly)
+		return s.offload.serve(s, to)
 	}
 	if s.readBuf == nil {
 		s.readBuf = make([]byte, single)
@@ -147,14 +162,40 @@ func (s *socket) maxDatagrams() int {
 // maxSegments of 1452 bytes fit into one UDP payload; the kernel takes at most 64.
 const maxSegments = 44
 
-// setReadDeadline has serve return at t.
-func (s *socket) setReadDeadline(t time.Time) { s.udp.SetReadDeadline(t) }
+// setReadDeadline has serve return at t, never for the zero t.
+func (s *socket) setReadDeadline(t time.Time) {
+	at := int64(0)
+	if !t.IsZero() {
+		at = max(1, int64(t.Sub(s.start)))
+	}
+	s.deadline.Store(at)
+	if s.offload.messages {
+		s.offload.setReadDeadline(t)
+	} else {
+		s.udp.SetReadDeadline(t)
+	}
+}
+
+// deadlineTime is the deadline as package net wants it.
+func (s *socket) deadlineTime() time.Time {
+	at := s.deadline.Load()
+	if at == 0 {
+		return time.Time{}
+	}
+	return s.start.Add(time.Duration(at))
+}
 
 // interrupt has serve return soon. Closing would wait for it, and the caller may be
 // what serve waits for.
-func (s *socket) interrupt() { s.udp.SetReadDeadline(time.Unix(1, 0)) }
+func (s *socket) interrupt() { s.setReadDeadline(time.Unix(1, 0)) }
 
-func (s *socket) close() error { return s.udp.Close() }
+// close closes the socket. Nobody may be in serve.
+func (s *socket) close() error {
+	if s.offload.messages {
+		return s.offload.close()
+	}
+	return s.udp.Close()
+}
 
 // unmap turns an IPv4 address in IPv6 clothes into plain IPv4, so that a peer has one
 // address whatever the socket's family.

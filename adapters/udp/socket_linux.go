@@ -1,6 +1,9 @@
 package udp
 
 import (
+	"syscall"
+	"time"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -22,19 +25,37 @@ type offload struct {
 	out  [128]byte // control data for writing, reused
 	many *writeBatch
 
-	attempt func(fd uintptr) bool // what is given to the poller, for the one sink there is
+	fd      int                   // the socket
+	parked  parked                // what Go's poller knows of it, while whoever serves may wait there; else nil
+	same    bool                  // fd is parked's own, and not a duplicate
+	raw     syscall.RawConn       // parked's
+	attempt func(fd uintptr) bool // what is given to the poller
 	failed  unix.Errno            // of the last read
-	quickly bool                  // try with quick first
-	quick   quickWait
+
+	to4 unix.SockaddrInet4 // for writing, reused
+	to6 unix.SockaddrInet6
 }
 
-func (o *offload) detect(s *socket, how Offload) {
+// detect finds out what there is, and takes the socket over from package net if any of
+// it is to be used.
+func (o *offload) detect(s *socket, how Offload, ours bool) {
 	if how == OffloadNone {
 		return
 	}
-	s.raw.Control(func(fd uintptr) {
+	raw, err := s.udp.SyscallConn()
+	if err != nil {
+		return
+	}
+	raw.Control(func(fd uintptr) {
 		f := int(fd)
-		_, err := unix.GetsockoptInt(f, unix.IPPROTO_UDP, unix.UDP_SEGMENT)
+		if !ours { // who made it may close it
+			if f, err = unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 0); err != nil {
+				return
+			}
+		}
+		o.fd, o.messages = f, true
+		o.parked, o.raw, o.same = s.udp, raw, ours // as it comes, it is parked
+		_, err = unix.GetsockoptInt(f, unix.IPPROTO_UDP, unix.UDP_SEGMENT)
 		o.segments = how&NoSegmentation == 0 && err == nil
 		o.coalesces = how&NoCoalescing == 0 && unix.SetsockoptInt(f, unix.IPPROTO_UDP, unix.UDP_GRO, 1) == nil
 		o.batches = how&NoBatches == 0
@@ -62,14 +83,38 @@ func (o *offload) detect(s *socket, how Offload) {
 		s.readBuffer /= 2
 		s.writeBuffer /= 2
 	})
-	o.messages = true
+	if o.messages {
+		s.udp = nil
+	}
 }
 
 // dontFragment has oversized datagrams lost on the way instead of cut into pieces, so
 // that a search for the largest size finds the path's, and not the system's idea of it.
 func (s *socket) dontFragment() {
-	s.raw.Control(func(fd uintptr) { // each family's option fails on the other's sockets
+	set := func(fd uintptr) { // each family's option fails on the other's sockets
 		unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, unix.IP_PMTUDISC_PROBE)
 		unix.SetsockoptInt(int(fd), unix.IPPROTO_IPV6, unix.IPV6_MTU_DISCOVER, unix.IPV6_PMTUDISC_PROBE)
-	})
+	}
+	if s.offload.messages {
+		set(uintptr(s.offload.fd))
+	} else if raw, err := s.udp.SyscallConn(); err == nil {
+		raw.Control(set)
+	}
+}
+
+// setReadDeadline, close: what socket's do for a socket that was taken over.
+func (o *offload) setReadDeadline(t time.Time) {
+	if o.parked != nil {
+		o.parked.SetReadDeadline(t)
+	}
+}
+
+func (o *offload) close() error {
+	if o.same {
+		return o.parked.Close()
+	}
+	if o.parked != nil {
+		o.parked.Close()
+	}
+	return unix.Close(o.fd)
 }

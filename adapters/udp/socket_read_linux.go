@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"net"
 	"net/netip"
+	"os"
 	"strconv"
 	"sync"
 	"unsafe"
@@ -65,16 +66,29 @@ func (b *readBatch) reset(i int) {
 	h.SetControllen(controlSize)
 }
 
-// serve reads whatever is there, hands it over, and only then waits. One that waits does
-// it in the system's poller, without a buffer; or, for answers that come soon, in the
-// system itself.
-func (o *offload) serve(s *socket, to sink, quickly bool) error {
-	if o.attempt == nil {
-		o.attempt = func(fd uintptr) (done bool) { return o.readAll(s, to, fd) } // made once, so that reading costs no allocation
-	}
-	o.quickly = quickly
+// serve reads whatever is there, hands it over, and only then waits. One that is parked
+// holds no buffer while it waits.
+func (o *offload) serve(s *socket, to sink) error {
 	o.failed = 0
-	err := s.raw.Read(o.attempt)
+	if o.parked == nil {
+		for {
+			err := o.wait(s)
+			if err != os.ErrDeadlineExceeded && o.readAll(s, to) {
+				return o.failure(nil)
+			}
+			if err != nil {
+				return err
+			}
+		}
+	}
+	if o.attempt == nil {
+		o.attempt = func(uintptr) (done bool) { return o.readAll(s, to) } // made once, so that reading costs no allocation
+	}
+	return o.failure(o.raw.Read(o.attempt))
+}
+
+// failure is the error of a read, or that of waiting for one.
+func (o *offload) failure(err error) error {
 	if err == nil && o.failed != 0 {
 		return o.failed
 	}
@@ -82,10 +96,7 @@ func (o *offload) serve(s *socket, to sink, quickly bool) error {
 }
 
 // readAll reads until nothing more is there, or no more is wanted, which is done.
-func (o *offload) readAll(s *socket, to sink, fd uintptr) (done bool) {
-	if o.quickly && o.quick.wait(fd) {
-		return false
-	}
+func (o *offload) readAll(s *socket, to sink) (done bool) {
 	batches := &plainBatches
 	if o.coalesces {
 		batches = &coalescedBatches
@@ -93,7 +104,7 @@ func (o *offload) readAll(s *socket, to sink, fd uintptr) (done bool) {
 	b := batches.Get().(*readBatch)
 	defer batches.Put(b)
 	for {
-		n, errno := o.fill(fd, b)
+		n, errno := o.fill(b)
 		switch errno {
 		case 0:
 		case unix.EINTR:
@@ -105,36 +116,33 @@ func (o *offload) readAll(s *socket, to sink, fd uintptr) (done bool) {
 			return true
 		}
 		s.reads.Add(1)
-		all := uint64(0)
 		for i := range n {
 			r := b.take(s, i)
 			datagrams := uint64(r.datagrams())
-			all += datagrams
+			s.datagramsRead.Add(datagrams)
 			s.ecn[r.ecn].Add(datagrams)
 			to.arrived(r)
 		}
-		s.datagramsRead.Add(all)
-		o.quick.few = all <= fewDatagrams
 		if to.drained() {
 			return true
 		}
 		if n < b.slots && o.batches {
-			return false // that was all; what comes now wakes the poller
+			return false // that was all; what comes now ends the waiting
 		}
 	}
 }
 
 // fill reads into b and returns how many slots have something.
-func (o *offload) fill(fd uintptr, b *readBatch) (int, unix.Errno) {
+func (o *offload) fill(b *readBatch) (int, unix.Errno) {
 	if o.batches {
-		n, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&b.headers[0])), uintptr(b.slots), unix.MSG_DONTWAIT, 0, 0)
+		n, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, uintptr(o.fd), uintptr(unsafe.Pointer(&b.headers[0])), uintptr(b.slots), unix.MSG_DONTWAIT, 0, 0)
 		if errno == unix.ENOSYS || errno == unix.EPERM { // also what a sandbox says
 			o.batches = false
-			return o.fill(fd, b)
+			return o.fill(b)
 		}
 		return int(n), errno
 	}
-	n, _, errno := unix.Syscall(unix.SYS_RECVMSG, fd, uintptr(unsafe.Pointer(&b.headers[0].Msghdr)), unix.MSG_DONTWAIT)
+	n, _, errno := unix.Syscall(unix.SYS_RECVMSG, uintptr(o.fd), uintptr(unsafe.Pointer(&b.headers[0].Msghdr)), unix.MSG_DONTWAIT)
 	b.headers[0].n = uint32(n)
 	return 1, errno
 }

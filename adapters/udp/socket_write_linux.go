@@ -25,15 +25,7 @@ func (o *offload) write(s *socket, b []byte, t *conn.Transmit) error {
 		control = appendControl(control, unix.IPPROTO_UDP, unix.UDP_SEGMENT, size[:])
 	}
 	control = o.address(control, t)
-	if len(control) == 0 && !several {
-		return s.writeEach(b, t) // a lighter call
-	}
-	to := t.To
-	if s.connected {
-		to = netip.AddrPort{}
-	}
-	_, _, err := s.udp.WriteMsgUDPAddrPort(b, control, to)
-	s.writes.Add(1)
+	err := o.send(s, b, control, t.To)
 	if err != nil && several && segmentationFailed(err) {
 		// The interface cannot do it (EIO: no checksum offload), or not at this size.
 		o.segments = !errors.Is(err, unix.EIO)
@@ -45,6 +37,52 @@ func (o *offload) write(s *socket, b []byte, t *conn.Transmit) error {
 		s.datagramsWritten.Add(1)
 	}
 	return err
+}
+
+// send sends a datagram, or a run of them that control tells how to cut.
+func (o *offload) send(s *socket, b, control []byte, to netip.AddrPort) (err error) {
+	for range 2 {
+		s.writes.Add(1)
+		switch {
+		case !s.connected:
+			_, err = unix.SendmsgN(o.fd, b, control, o.sockaddr(to), 0)
+		case len(control) > 0:
+			_, err = unix.SendmsgN(o.fd, b, control, nil, 0)
+		default:
+			_, err = unix.Write(o.fd, b)
+		}
+		switch err {
+		case unix.EAGAIN:
+			o.waitToWrite()
+		case unix.EINTR:
+		default:
+			return err
+		}
+	}
+	return unix.ENOBUFS // it is lost
+}
+
+// sockaddr is an address as the system wants it, valid until the next one.
+func (o *offload) sockaddr(to netip.AddrPort) unix.Sockaddr {
+	if !o.v6 {
+		o.to4.Port, o.to4.Addr = int(to.Port()), to.Addr().Unmap().As4()
+		return &o.to4
+	}
+	o.to6.Port, o.to6.Addr, o.to6.ZoneId = int(to.Port()), to.Addr().As16(), scope(to.Addr())
+	return &o.to6
+}
+
+// sendEach sends datagrams one by one.
+func (o *offload) sendEach(s *socket, control, b []byte, t *conn.Transmit) (first error) {
+	for len(b) > 0 {
+		size := min(len(b), t.Segment)
+		if err := o.send(s, b[:size], control, t.To); err != nil && first == nil {
+			first = err
+		}
+		s.datagramsWritten.Add(1)
+		b = b[size:]
+	}
+	return first
 }
 
 // address appends the control message that names the local address, where there is a
@@ -84,40 +122,32 @@ type writeBatch struct {
 // writeMany sends datagrams with as few calls as there are without segmentation.
 func (o *offload) writeMany(s *socket, control, b []byte, t *conn.Transmit) error {
 	if !o.batches {
-		return s.writeEach(b, t)
+		return o.sendEach(s, control, b, t)
 	}
 	if o.many == nil {
 		o.many = new(writeBatch)
 	}
 	n := o.many.fill(s, control, b, t)
-	var failed unix.Errno
-	sent := 0
-	err := s.raw.Write(func(fd uintptr) bool {
-		for sent < n {
-			k, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&o.many.headers[sent])), uintptr(n-sent), 0, 0, 0)
-			s.writes.Add(1)
-			switch errno {
-			case 0:
-				sent += int(k)
-			case unix.EAGAIN:
-				return false
-			case unix.EINTR:
-			default:
-				failed = errno
-				return true
-			}
+	sent, waited := 0, false
+	for sent < n {
+		k, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, uintptr(o.fd), uintptr(unsafe.Pointer(&o.many.headers[sent])), uintptr(n-sent), 0, 0, 0)
+		s.writes.Add(1)
+		switch {
+		case errno == 0:
+			sent += int(k)
+			s.datagramsWritten.Add(uint64(k))
+		case errno == unix.EINTR:
+		case errno == unix.EAGAIN && !waited:
+			o.waitToWrite()
+			waited = true
+		case errno == unix.EAGAIN:
+			return unix.ENOBUFS // the rest is lost
+		case errno == unix.ENOSYS || errno == unix.EPERM && sent == 0: // also what a sandbox says
+			o.batches = false
+			return o.sendEach(s, control, b, t)
+		default:
+			return errno
 		}
-		return true
-	})
-	s.datagramsWritten.Add(uint64(sent))
-	switch {
-	case err != nil:
-		return err
-	case failed == unix.ENOSYS || failed == unix.EPERM && sent == 0: // also what a sandbox says
-		o.batches = false
-		return s.writeEach(b, t)
-	case failed != 0:
-		return failed
 	}
 	return nil
 }
