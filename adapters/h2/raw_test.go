@@ -54,12 +54,15 @@ func (l *frameLog) trace(p *conn.PacketTrace) {
 	}
 }
 
-// count counts what was received and begins with prefix.
+// count counts what was received and begins with prefix, once if it was sent again: on a
+// busy machine the peer may think that it was lost.
 func (l *frameLog) count(prefix string) (n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	seen := make(map[string]bool)
 	for _, s := range l.received {
-		if strings.HasPrefix(s, prefix) {
+		if strings.HasPrefix(s, prefix) && !seen[s] {
+			seen[s] = true
 			n++
 		}
 	}
