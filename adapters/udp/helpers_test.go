@@ -32,6 +32,9 @@ func noLeaks(t *testing.T) {
 			buf := make([]byte, 1<<20)
 			stacks = string(buf[:runtime.Stack(buf, true)])
 			if !strings.Contains(stacks, "udp.(*endpoint).run") {
+				if n := lentSockets.Load(); n != 0 {
+					t.Errorf("%d sockets are still lent", n)
+				}
 				return
 			}
 			time.Sleep(10 * time.Millisecond)
