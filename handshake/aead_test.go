@@ -194,6 +194,30 @@ func TestAEADProperty(t *testing.T) {
 	})
 }
 
+// TestEveryByteCounts changes each byte of a packet, the tag's too, in each of the ciphers.
+func TestEveryByteCounts(t *testing.T) {
+	ciphers := map[string]AEAD{"null": NewNull(wire.Server)}
+	for alg, size := range map[Tag]int{AESG: 16, CC20: 32} {
+		a, err := NewAEAD(alg, make([]byte, size), make([]byte, 4))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ciphers[alg.String()] = a
+	}
+	for name, a := range ciphers {
+		header := []byte("header")
+		packet := seal(a, header, []byte("some bytes"), 5)
+		checkSealed(t, a, header, []byte("some bytes"), packet[len(header):], 5)
+		for i := range packet {
+			changed := slices.Clone(packet)
+			changed[i] ^= 0x10
+			if _, err := a.Open(new(Scratch), nil, changed, len(header), 5); err == nil {
+				t.Errorf("%s: byte %d of %d does not count", name, i, len(packet))
+			}
+		}
+	}
+}
+
 func TestNewAEADErrors(t *testing.T) {
 	for _, c := range []struct {
 		alg     Tag

@@ -308,3 +308,31 @@ func TestPoolIsBounded(t *testing.T) {
 		t.Errorf("%d chunks kept, want %d", p.Free(), MaxFree)
 	}
 }
+
+// Bytes that come again keep what came first, in whatever number, whether it has been
+// read or not.
+func TestOverlaps(t *testing.T) {
+	for _, read := range []bool{false, true} {
+		for overlap := range uint64(4) {
+			var p Pool
+			var r ReceiveBuffer
+			got := make([]byte, 0, 16)
+			buf := make([]byte, 16)
+			if err := r.Insert(&p, 0, []byte("abcdef"), false); err != nil {
+				t.Fatal(err)
+			}
+			if read {
+				n, _ := r.Read(&p, buf)
+				got = append(got, buf[:n]...)
+			}
+			again := append(bytes.Repeat([]byte("X"), int(overlap)), "ghi"...)
+			if err := r.Insert(&p, 6-overlap, again, true); err != nil {
+				t.Fatal(err)
+			}
+			n, fin := r.Read(&p, buf)
+			if got = append(got, buf[:n]...); string(got) != "abcdefghi" || !fin {
+				t.Errorf("%d bytes again, read before %v: %q, end %v", overlap, read, got, fin)
+			}
+		}
+	}
+}
