@@ -114,17 +114,10 @@ func (m *mutant) try(dir string, l limits) (caughtBy string, err error) {
 	if err != nil {
 		return "", errStale
 	}
-	text := string(whole)
-	from := strings.Index(text, m.after)
-	if from < 0 {
-		return "", errStale
+	faulty, err := m.apply(whole)
+	if err != nil {
+		return "", err
 	}
-	at := strings.Index(text[from:], m.old)
-	if at < 0 {
-		return "", errStale
-	}
-	at += from
-	faulty := []byte(text[:at] + m.new + text[at+len(m.old):])
 	defer os.WriteFile(path, whole, 0o644)
 	for _, pkg := range packages(filepath.Dir(m.file)) {
 		if err := l.measure(dir, pkg); err != nil {
@@ -141,6 +134,21 @@ func (m *mutant) try(dir string, l limits) (caughtBy string, err error) {
 		}
 	}
 	return "", nil
+}
+
+// apply returns a file's text with the fault in it.
+func (m *mutant) apply(whole []byte) (faulty []byte, err error) {
+	text := string(whole)
+	from := strings.Index(text, m.after)
+	if from < 0 {
+		return nil, errStale
+	}
+	at := strings.Index(text[from:], m.old)
+	if at < 0 {
+		return nil, errStale
+	}
+	at += from
+	return []byte(text[:at] + m.new + text[at+len(m.old):]), nil
 }
 
 // limits is how long the tests of each package may take: several times what they take
