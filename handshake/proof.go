@@ -1,6 +1,7 @@
 package handshake
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/rsa"
@@ -9,6 +10,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"math"
+	"slices"
 	"time"
 
 	"example.com/gquic/wire"
@@ -161,28 +164,63 @@ func (r *VerificationRequest) verifySignature(leaf *x509.Certificate) error {
 // address; and the proof. Intermediates come from the chain. The error is an *[Error]
 // with code 42 around a *[CertificateError], a *[NameError] or a *[ProofError].
 func (r *VerificationRequest) Verify(roots *x509.CertPool, wall int64) error {
+	v, err := r.VerifyChain(roots, wall)
+	if err != nil {
+		return err
+	}
+	return r.verifySignature(v.leaf)
+}
+
+// A VerifiedChain is a chain that was believed, for a name. It spares verifying the same
+// chain again: see VerifyAgain. It is immutable.
+type VerifiedChain struct {
+	serverName  string
+	chain       [][]byte
+	leaf        *x509.Certificate
+	from, until int64 // UNIX seconds in which each certificate on the way to the root holds
+}
+
+// VerifyChain is Verify without the proof.
+func (r *VerificationRequest) VerifyChain(roots *x509.CertPool, wall int64) (*VerifiedChain, error) {
 	if roots == nil {
-		return refused(&CertificateError{ErrNoRoots})
+		return nil, refused(&CertificateError{ErrNoRoots})
 	}
 	certs, err := r.parse()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	intermediates := x509.NewCertPool()
 	for _, c := range certs[1:] {
 		intermediates.AddCert(c)
 	}
-	_, err = certs[0].Verify(x509.VerifyOptions{
+	built, err := certs[0].Verify(x509.VerifyOptions{
 		Roots:         roots,
 		Intermediates: intermediates,
 		CurrentTime:   time.Unix(wall, 0),
 		KeyUsages:     []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	})
 	if err != nil {
-		return refused(&CertificateError{err})
+		return nil, refused(&CertificateError{err})
 	}
 	if err := certs[0].VerifyHostname(r.ServerName); err != nil {
-		return refused(&NameError{r.ServerName, err})
+		return nil, refused(&NameError{r.ServerName, err})
 	}
-	return r.verifySignature(certs[0])
+	v := &VerifiedChain{serverName: r.ServerName, chain: r.Chain, leaf: certs[0], from: math.MinInt64, until: math.MaxInt64}
+	for _, c := range built[0] {
+		v.from, v.until = max(v.from, c.NotBefore.Unix()), min(v.until, c.NotAfter.Unix())
+	}
+	return v, nil
+}
+
+// ErrOtherChain says that a VerifiedChain says nothing about a request.
+var ErrOtherChain = errors.New("not the chain and the name that were believed, or not at this time")
+
+// VerifyAgain is Verify, against the same roots, for a chain that was believed before. The
+// proof is checked each time. It returns [ErrOtherChain], and has checked nothing, unless v
+// is of this chain and this name and all of it still holds at wall.
+func (r *VerificationRequest) VerifyAgain(v *VerifiedChain, wall int64) error {
+	if v.serverName != r.ServerName || wall < v.from || wall > v.until || !slices.EqualFunc(v.chain, r.Chain, bytes.Equal) {
+		return ErrOtherChain
+	}
+	return r.verifySignature(v.leaf)
 }

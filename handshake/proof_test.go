@@ -102,6 +102,10 @@ func TestVerify(t *testing.T) {
 	}
 	chain := [][]byte{leaf.cert.Raw, middle.cert.Raw}
 	const ok, certificate, name, proof = "ok", "certificate", "name", "proof"
+	believed, err := (&VerificationRequest{ServerName: "server.test", Chain: chain}).VerifyChain(roots, testWall)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		name   string
 		change func(r *VerificationRequest) (*x509.CertPool, int64)
@@ -192,6 +196,15 @@ func TestVerify(t *testing.T) {
 			if err != nil {
 				needCode(t, err, 42)
 			}
+			// One that was believed before helps with nothing that is not believed now.
+			switch again := r.VerifyAgain(believed, wall); {
+			case again == ErrOtherChain:
+				if c.name == "good" || c.name == "last second" || c.want == proof {
+					t.Errorf("verified again: %v", again)
+				}
+			case again == nil && pool == roots && c.want != ok, again != nil && c.want != proof:
+				t.Errorf("verified again: %v", again)
+			}
 			if onlySignature := r.VerifySignature(); c.want == ok && onlySignature != nil || c.want == proof && onlySignature == nil {
 				t.Errorf("VerifySignature: %v", onlySignature)
 			}
@@ -203,6 +216,50 @@ func TestVerify(t *testing.T) {
 	}
 	if _, ok := errors.AsType[x509.CertificateInvalidError]((&VerificationRequest{Chain: chain}).Verify(roots, 0)); !ok {
 		t.Error("x509's error is not inside")
+	}
+}
+
+// What was believed holds as long as every certificate on the way to the root.
+func TestVerifiedChainEndsWithItsFirst(t *testing.T) {
+	for late, change := range []func(*x509.Certificate){
+		func(c *x509.Certificate) { c.NotAfter = time.Unix(testWall+10, 0) },
+		func(c *x509.Certificate) { c.NotBefore = time.Unix(testWall-10, 0) },
+	} {
+		for short := range 3 {
+			only := func(i int, and func(*x509.Certificate)) func(*x509.Certificate) {
+				return func(c *x509.Certificate) {
+					if and != nil {
+						and(c)
+					}
+					if i == short {
+						change(c)
+					}
+				}
+			}
+			root := (*authority)(nil).issue(t, ecdsaKey(t, elliptic.P256()), only(0, asCA("root")))
+			middle := root.issue(t, ecdsaKey(t, elliptic.P256()), only(1, asCA("middle")))
+			key := ecdsaKey(t, elliptic.P256())
+			leaf := middle.issue(t, key, only(2, nil))
+			roots := x509.NewCertPool()
+			roots.AddCert(root.cert)
+			e := NewEntropy([32]byte{})
+			r := &VerificationRequest{ServerName: "localhost", Chain: [][]byte{leaf.cert.Raw, middle.cert.Raw}, SignedData: []byte("data")}
+			r.Signature, _ = (&SignatureRequest{SignedData: r.SignedData}).Sign(key, &e)
+			v, err := r.VerifyChain(roots, testWall)
+			if err != nil {
+				t.Fatal(err)
+			}
+			inside, outside := int64(testWall+10), int64(testWall+11)
+			if late == 1 {
+				inside, outside = testWall-10, testWall-11
+			}
+			if err := r.VerifyAgain(v, inside); err != nil {
+				t.Errorf("certificate %d, inside: %v", short, err)
+			}
+			if err := r.VerifyAgain(v, outside); err != ErrOtherChain || r.Verify(roots, outside) == nil {
+				t.Errorf("certificate %d, outside: %v", short, err)
+			}
+		}
 	}
 }
 

@@ -74,6 +74,10 @@ func (c *Conn) handle(ev conn.Event) (due bool) {
 		c.core().ProofSigned(nil, errors.New("the server has no key to sign with"))
 		return true
 	case conn.NeedVerification:
+		if c.e.roots != nil {
+			c.core().ProofVerified(believed.verify(ev.Verification, c.e.roots, c.e.cfg.Conn.Wall(c.e.now())))
+			return true
+		}
 		c.core().ProofVerified(errors.New("nothing here verifies certificates from outside"))
 		return true
 	case conn.StreamOpened:

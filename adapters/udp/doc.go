@@ -39,6 +39,13 @@
 // give [os.ErrDeadlineExceeded], calls on something closed here [net.ErrClosed]. The
 // end of a stream is a plain [io.EOF].
 //
+// # Trust
+//
+// A client with Conn.Client.Roots verifies a server's chain when it first sees it, for a
+// name and these roots, and then remembers, for the whole program, that it holds until the
+// first of its certificates expires. (A constraint of [x509.CertPool.AddCertWithConstraint]
+// is thus asked once.) The server's proof is checked for each connection.
+//
 // # Versions
 //
 // A server answers a version that it does not speak with a list of those it does, and a

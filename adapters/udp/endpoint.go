@@ -1,6 +1,7 @@
 package udp
 
 import (
+	"crypto/x509"
 	"errors"
 	"net"
 	"net/netip"
@@ -18,7 +19,8 @@ import (
 type endpoint struct {
 	cfg   Config
 	sock  *socket
-	start time.Time // instant zero
+	start time.Time      // instant zero
+	roots *x509.CertPool // what servers' chains are verified with here; nil: the core does it, or nobody
 
 	mu    sync.Mutex
 	core  *conn.Endpoint
@@ -49,6 +51,7 @@ func newEndpoint(c *net.UDPConn, cfg *Config, ours bool) (*endpoint, error) {
 		c.Close()
 		return nil, err
 	}
+	roots := full.takeVerifying()
 	core, err := conn.NewEndpoint(full.Conn)
 	if err != nil {
 		c.Close()
@@ -58,6 +61,7 @@ func newEndpoint(c *net.UDPConn, cfg *Config, ours bool) (*endpoint, error) {
 		cfg:   full,
 		sock:  newSocket(c, full.Offload, ours),
 		start: time.Now(),
+		roots: roots,
 		core:  core,
 		conns: make(map[conn.Handle]*Conn),
 		done:  make(chan struct{}),
