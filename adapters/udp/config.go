@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"sync"
 	"time"
 
 	"example.com/gquic"
@@ -150,6 +151,10 @@ func (c *Config) check() error {
 	return nil
 }
 
+// systemRoots is one and the same each time, so that a chain that was believed once is known
+// again.
+var systemRoots = sync.OnceValues(x509.SystemCertPool)
+
 // judge gives a client that has no way to judge a certificate the system's roots.
 func (c *Config) judge() error {
 	client := c.Conn.Client
@@ -160,7 +165,7 @@ func (c *Config) judge() error {
 		client = &handshake.ClientConfig{}
 	}
 	if client.Roots == nil && !client.Insecure && len(client.Pin) == 0 {
-		roots, err := x509.SystemCertPool()
+		roots, err := systemRoots()
 		if err != nil {
 			return err
 		}

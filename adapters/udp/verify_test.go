@@ -1,6 +1,7 @@
 package udp
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -97,6 +98,57 @@ func TestBelievedChains(t *testing.T) {
 		if (err == nil) != c.ok || fmt.Sprint(err) != fmt.Sprint(plain) {
 			t.Errorf("%s: %v, without memory %v", c.name, err, plain)
 		}
+	}
+}
+
+// A chain that differs in any byte, or in where one certificate ends, is another one.
+func TestBelievedChainsAreExact(t *testing.T) {
+	s, middle := newServerKey(t, "a"), newServerKey(t, "a")
+	r := s.request(t, "a")
+	r.Chain = append(r.Chain, middle.cert.Raw)
+	v, err := r.VerifyChain(s.roots(), 1500)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := chainHash(r.Chain)
+	other := func(what string, chain ...[]byte) {
+		changed := *r
+		changed.Chain = chain
+		if chainHash(chain) == sum || changed.VerifyAgain(v, 1500) != handshake.ErrOtherChain {
+			t.Errorf("%s: taken for the chain that was believed", what)
+		}
+	}
+	a, b := r.Chain[0], r.Chain[1]
+	for i := range a {
+		changed := bytes.Clone(a)
+		changed[i] ^= 1
+		other(fmt.Sprint("leaf, byte ", i), changed, b)
+	}
+	for i := range b {
+		changed := bytes.Clone(b)
+		changed[i] ^= 1
+		other(fmt.Sprint("second, byte ", i), a, changed)
+	}
+	other("without the second", a)
+	other("the other order", b, a)
+	other("one more", a, b, b)
+	both := append(bytes.Clone(a), b...)
+	other("another border", both[:len(a)+1], both[len(a)+1:])
+}
+
+// Whoever names no way to judge a certificate profits too.
+func TestSystemRootsAreTheSame(t *testing.T) {
+	var taken [2]*x509.CertPool
+	for i := range taken {
+		var none *Config
+		cfg, err := none.withDefaults()
+		if err != nil {
+			t.Skip("the system has no roots: ", err)
+		}
+		taken[i] = cfg.takeVerifying()
+	}
+	if taken[0] == nil || taken[0] != taken[1] {
+		t.Error("each use of the configuration has roots of its own")
 	}
 }
 
