@@ -2,11 +2,14 @@ package fuzz
 
 import (
 	"bytes"
+	"compress/flate"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"hash/adler32"
+	"io"
 	"net/netip"
 	"os"
 	"strings"
@@ -257,8 +260,8 @@ func FuzzSourceAddressToken(f *testing.F) {
 	})
 }
 
-// FuzzCertChain: what comes out is bounded, however much it promises; and what came out is
-// compressed to something that gives the same again.
+// FuzzCertChain: what comes out is bounded, however much it promises, and inflates as with the
+// standard library; and what came out is compressed to something that gives the same again.
 func FuzzCertChain(f *testing.F) {
 	cached := [][]byte{Certificate.Chain[0], bytes.Repeat([]byte("cached "), 40)}
 	for _, chain := range [][][]byte{{cached[0]}, {cached[0], []byte("not cached")}, {[]byte("x"), cached[1]}, cached} {
@@ -280,8 +283,21 @@ func FuzzCertChain(f *testing.F) {
 			f.Add(b, []byte{})
 		}
 	}
+	for level := flate.HuffmanOnly; level <= flate.BestCompression; level++ {
+		var b bytes.Buffer
+		w, err := flate.NewWriter(&b, level)
+		if err != nil {
+			f.Fatal(err)
+		}
+		w.Write(cached[0])
+		w.Flush()
+		w.Write(cached[0])
+		w.Close()
+		f.Add(b.Bytes(), []byte{})
+	}
 	f.Fuzz(func(t *testing.T, data, script []byte) {
 		b := clip(NewInput(script).Mutate(data))
+		inflatesAsFlate(t, b)
 		chain, err := handshake.DecompressChain(b, cached)
 		if err != nil {
 			var e *handshake.Error
@@ -311,6 +327,28 @@ func FuzzCertChain(f *testing.F) {
 			}
 		}
 	})
+}
+
+// inflatesAsFlate has raw inflated by the standard library, and as the stream of a compressed
+// chain of one certificate, with the length and the checksum that it must have for that.
+func inflatesAsFlate(t *testing.T, raw []byte) {
+	const most = 128 << 10
+	length := make([]byte, 4) // what stands before the certificate, and may be repeated
+	plain, _ := io.ReadAll(io.LimitReader(flate.NewReaderDict(bytes.NewReader(raw), length), most))
+	binary.LittleEndian.PutUint32(length, uint32(len(plain)))
+	blocks := append([]byte{0, 4, 0, 0xfb, 0xff}, length...) // a stored block
+	blocks = append(blocks, raw...)
+	r := bytes.NewReader(blocks)
+	want, err := io.ReadAll(io.LimitReader(flate.NewReader(r), most+1))
+	wanted := err == nil && len(want) <= most
+	b := binary.LittleEndian.AppendUint32([]byte{1, 0}, uint32(len(want)))
+	b = append(b, 0x78, 0x9c)
+	b = append(b, blocks[:len(blocks)-r.Len()]...)
+	b = binary.BigEndian.AppendUint32(b, adler32.Checksum(want))
+	chain, err := handshake.DecompressChain(b, nil)
+	if (err == nil) != wanted || wanted && !bytes.Equal(chain[0], want[4:]) {
+		t.Fatalf("%v and %x, want %x: %v", err, chain, want, wanted)
+	}
 }
 
 // FuzzResumption: stored state that is read is written back byte for byte. The checksum is

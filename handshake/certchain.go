@@ -1,12 +1,9 @@
 package handshake
 
 import (
-	"bytes"
 	"compress/zlib"
 	_ "embed" // for the dictionary
 	"encoding/binary"
-	"errors"
-	"io"
 
 	"example.com/gquic/wire"
 )
@@ -240,29 +237,5 @@ func inflate(b []byte, known [][]byte) ([]byte, error) {
 	if size > maxInflated {
 		return nil, badParameter("certificates inflate to more than 128 KiB")
 	}
-	in := bytes.NewReader(b[4:])
-	z, err := zlib.NewReaderDict(in, dictionary(known))
-	if err != nil {
-		return nil, badStream(err)
-	}
-	plain := make([]byte, size)
-	if _, err := io.ReadFull(z, plain); err != nil {
-		return nil, badStream(err)
-	}
-	// The end of the stream, where its checksum is compared, comes with the next read.
-	if n, err := z.Read(make([]byte, 1)); n > 0 {
-		return nil, badParameter("certificates inflate to more than announced")
-	} else if !errors.Is(err, io.EOF) {
-		return nil, badStream(err)
-	}
-	if in.Len() > 0 {
-		return nil, badParameter("bytes after the certificate stream")
-	}
-	return plain, nil
-}
-
-func badStream(err error) *Error {
-	e := badParameter("certificate stream does not inflate")
-	e.Err = err
-	return e
+	return inflateZlib(b[4:], dictionary(known), int(size))
 }

@@ -6,17 +6,13 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
-	"errors"
 	"hash/adler32"
 	"hash/fnv"
-	"io"
 	"runtime"
 	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
-
-	"example.com/gquic/wire"
 )
 
 func sha256Hex(b []byte) string {
@@ -226,8 +222,8 @@ func TestDecompressBomb(t *testing.T) {
 		_, err := DecompressChain(in, nil)
 		runtime.ReadMemStats(&after)
 		needCode(t, err, 34)
-		// The output, and the inflater's window and tables.
-		if got := after.TotalAlloc - before.TotalAlloc; got > maxInflated+128<<10 {
+		// The output, and little else.
+		if got := after.TotalAlloc - before.TotalAlloc; got > maxInflated+16<<10 {
 			t.Errorf("announcing %d: %d bytes allocated", length, got)
 		}
 	}
@@ -235,8 +231,7 @@ func TestDecompressBomb(t *testing.T) {
 	needCode(t, err, 34)
 }
 
-// What the standard library would let through: a stream without the dictionary's mark is
-// a valid zlib stream, and C takes it too; the errors of a broken one stay visible.
+// A stream without the dictionary's mark is a valid zlib stream, and C takes it too.
 func TestDecompressStreams(t *testing.T) {
 	plain := append([]byte{4, 0, 0, 0}, "cert"...)
 	var without bytes.Buffer
@@ -247,13 +242,7 @@ func TestDecompressStreams(t *testing.T) {
 		t.Errorf("without dictionary: %q, %v", got, err)
 	}
 	_, err := DecompressChain(packed(9, without.Bytes()), nil)
-	if !errors.Is(err, io.ErrUnexpectedEOF) {
-		t.Errorf("error %v does not wrap the cause", err)
-	}
-	var e *Error
-	if !errors.As(err, &e) || e.Code != wire.InvalidCryptoMessageParameter {
-		t.Errorf("error %v", err)
-	}
+	needCode(t, err, 34)
 }
 
 func BenchmarkDecompressChain(b *testing.B) {
