@@ -90,8 +90,8 @@ func (e *Endpoint) findHello(packet []byte, h *wire.Header, v wire.Version) (_ h
 		if !ok || s.StreamID != wire.CryptoStream {
 			continue
 		}
-		m, n, err := handshake.ParseMessage(s.Data)
-		if err != nil || m.Tag != handshake.CHLO {
+		n, err := e.parsed.Parse(s.Data)
+		if err != nil || e.parsed.Tag != handshake.CHLO {
 			return hello{}, false, true
 		}
 		return hello{s.Data[:n], s.Offset, number}, true, true

@@ -6,6 +6,7 @@ import (
 
 	"example.com/gquic/conn/recovery"
 	"example.com/gquic/conn/stream"
+	"example.com/gquic/handshake"
 	"example.com/gquic/wire"
 )
 
@@ -16,6 +17,7 @@ func (e *Endpoint) Clone() *Endpoint {
 	d := *e
 	d.pool = stream.Pool{}
 	d.header, d.reader, d.report, d.build = wire.Header{}, wire.Reader{}, recovery.Report{}, packetBuilder{}
+	d.parsed = handshake.Message{}
 	d.byID = maps.Clone(e.byID)
 	d.byAddr = maps.Clone(e.byAddr)
 	d.free = slices.Clone(e.free)

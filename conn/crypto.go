@@ -154,10 +154,7 @@ func (c *Conn) readMessage(in *incoming) (int, error) {
 	n, err := server.Receive(in.level, p, in.size, c.e.wall())
 	if n > 0 {
 		c.stats.Hellos++
-		if m, _, err := handshake.ParseMessage(p[:n]); err == nil {
-			name, _ := m.Get(handshake.SNI)
-			c.serverName = string(name)
-		}
+		c.serverName = server.ServerName()
 		if server.TokenValid() {
 			c.validate()
 		}

@@ -45,6 +45,7 @@ type Endpoint struct {
 	scratch handshake.Scratch
 	plain   [2048]byte
 	reader  wire.Reader
+	parsed  handshake.Message
 	header  wire.Header
 	report  recovery.Report
 	build   packetBuilder

@@ -136,10 +136,9 @@ func (c *Client) complete(m *Message) error {
 	c.peer = peer
 	c.takeToken(m)
 	c.chlo, c.share, c.start.Resumption = nil, nil, nil // of no more use
-	c.out.push(Output{Kind: InstallKeys, Level: LevelForwardSecure, Seal: seal, Open: open})
-	c.out.push(Output{Kind: Negotiated, Params: peer})
-	c.out.push(Output{Kind: Confirmed})
-	c.store()
+	c.store(Output{Kind: InstallKeys, Level: LevelForwardSecure, Seal: seal, Open: open},
+		Output{Kind: Negotiated, Params: peer},
+		Output{Kind: Confirmed})
 	return nil
 }
 
@@ -170,8 +169,8 @@ func (c *Client) takeUpdate(ev *clientEvent) error {
 	return c.takeProof(ev.message)
 }
 
-// store makes a new Resumption.
-func (c *Client) store() {
+// store makes a new Resumption, which it tells after the outputs before.
+func (c *Client) store(before ...Output) {
 	c.resumption = &Resumption{
 		serverName: c.start.ServerName,
 		config:     c.config,
@@ -185,5 +184,5 @@ func (c *Client) store() {
 			StreamWindow:     c.peer.StreamWindow,
 		},
 	}
-	c.out.push(Output{Kind: ResumptionReady})
+	c.out.push(append(before, Output{Kind: ResumptionReady})...)
 }

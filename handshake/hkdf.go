@@ -9,22 +9,26 @@ import (
 // and a certificate, is hashed where it lies. It keeps its own HMAC (RFC 2104), since that
 // of the standard library makes five objects for each of the four that a handshake needs.
 
-// An hmac computes HMAC-SHA-256 under one key: begin, Write the message, sum. Its one
+// An hmac computes HMAC-SHA-256: setKey, begin, Write the message, sum. Its one
 // SHA-256 state serves for both of the hashes.
 type hmac struct {
 	hash.Hash
 	inner, outer [sha256.BlockSize]byte
 	digest       [sha256.Size]byte
-	counter      [1]byte // of hkdfExpand
+	counter      [1]byte // of expand
 }
 
-func newHMAC(key ...[]byte) *hmac {
-	m := &hmac{Hash: sha256.New()}
+func newHMAC() *hmac { return &hmac{Hash: sha256.New()} }
+
+// setKey sets the key, in pieces.
+func (m *hmac) setKey(key ...[]byte) {
+	clear(m.inner[:])
 	n := 0
 	for _, k := range key {
 		n += len(k)
 	}
 	if n > len(m.inner) {
+		m.Reset()
 		for _, k := range key {
 			m.Write(k)
 		}
@@ -38,7 +42,6 @@ func newHMAC(key ...[]byte) *hmac {
 	for i, k := range m.inner {
 		m.inner[i], m.outer[i] = k^0x36, k^0x5c
 	}
-	return m
 }
 
 func (m *hmac) begin() {
@@ -55,19 +58,19 @@ func (m *hmac) sum(b []byte) []byte {
 	return m.Sum(b)
 }
 
-// hkdfExtract returns the pseudorandom key of secret under the salt, in pieces.
-func hkdfExtract(secret []byte, salt ...[]byte) (prk [sha256.Size]byte) {
-	m := newHMAC(salt...)
+// extract returns the pseudorandom key of secret under the salt, in pieces.
+func (m *hmac) extract(secret []byte, salt ...[]byte) (prk [sha256.Size]byte) {
+	m.setKey(salt...)
 	m.begin()
 	m.Write(secret)
 	copy(prk[:], m.sum(m.digest[:0]))
 	return prk
 }
 
-// hkdfExpand fills out, at most 255 blocks of 32 bytes, from the pseudorandom key and the
+// expand fills out, at most 255 blocks of 32 bytes, from the pseudorandom key and the
 // info, in pieces.
-func hkdfExpand(out, prk []byte, info ...[]byte) {
-	m := newHMAC(prk)
+func (m *hmac) expand(out, prk []byte, info ...[]byte) {
+	m.setKey(prk)
 	var block []byte
 	for counter := 1; len(out) > 0; counter++ {
 		m.begin()

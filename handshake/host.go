@@ -88,6 +88,7 @@ type Host struct {
 	tokens  memo[tokenKey]
 	shares  memo[epochShare]
 	chains  memo[compressedChain]
+	parsed  Message // room for the CHLO at hand
 
 	recorded *recording
 }
@@ -192,11 +193,15 @@ func (h *Host) Clone() *Host {
 	c.tokens = h.tokens.clone()
 	c.shares = h.shares.clone()
 	c.chains = h.chains.clone()
+	c.parsed = Message{}
 	return &c
 }
 
 // certificate returns the index of the certificate for a name.
 func (h *Host) certificate(name string) int {
+	if len(h.certs) == 1 {
+		return 0
+	}
 	name = strings.TrimSuffix(name, ".")
 	for i := range h.certs {
 		if name != "" && h.certs[i].leaf.VerifyHostname(name) == nil {

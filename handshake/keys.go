@@ -60,9 +60,10 @@ func DeriveKeys(in *KeyInputs) (Keys, error) {
 	if in.ForwardSecure {
 		label = labelForwardSecure
 	}
-	prk := hkdfExtract(in.Shared, in.ClientNonce, in.ServerNonce)
+	m := newHMAC()
+	prk := m.extract(in.Shared, in.ClientNonce, in.ServerNonce)
 	out := make([]byte, 2*size+2*ivSize)
-	hkdfExpand(out, prk[:], []byte(label), in.ConnectionID[:], in.CHLO, in.SCFG, in.Leaf)
+	m.expand(out, prk[:], []byte(label), in.ConnectionID[:], in.CHLO, in.SCFG, in.Leaf)
 	k := Keys{AEAD: in.AEAD, ClientKey: out[:size:size], ServerKey: out[size : 2*size : 2*size]}
 	copy(k.ClientIV[:], out[2*size:])
 	copy(k.ServerIV[:], out[2*size+ivSize:])
@@ -77,9 +78,10 @@ func (k *Keys) Diversify(nonce []byte) Keys {
 	size := len(k.ServerKey)
 	secret := append(make([]byte, 0, size+ivSize), k.ServerKey...)
 	secret = append(secret, k.ServerIV[:]...)
-	prk := hkdfExtract(secret, nonce)
+	m := newHMAC()
+	prk := m.extract(secret, nonce)
 	out := secret // expansion reads it no more
-	hkdfExpand(out, prk[:], []byte(labelDiversify))
+	m.expand(out, prk[:], []byte(labelDiversify))
 	d.ServerKey = out[:size:size]
 	copy(d.ServerIV[:], out[size:])
 	return d

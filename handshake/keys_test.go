@@ -14,12 +14,12 @@ import (
 
 // RFC 5869, appendix A.1.
 func TestHKDFKnown(t *testing.T) {
-	prk := hkdfExtract(bytes.Repeat([]byte{0x0b}, 22), unhex(t, "000102030405"), nil, unhex(t, "060708090a0b0c"))
+	prk := newHMAC().extract(bytes.Repeat([]byte{0x0b}, 22), unhex(t, "000102030405"), nil, unhex(t, "060708090a0b0c"))
 	if want := unhex(t, "077709362c2e32df0ddc3f0dc47bba6390b6c73bb50f9c3122ec844ad7c2b3e5"); !bytes.Equal(prk[:], want) {
 		t.Errorf("extracted %x, want %x", prk, want)
 	}
 	out := make([]byte, 42)
-	hkdfExpand(out, prk[:], unhex(t, "f0f1f2f3"), unhex(t, "f4f5f6f7f8f9"))
+	newHMAC().expand(out, prk[:], unhex(t, "f0f1f2f3"), unhex(t, "f4f5f6f7f8f9"))
 	if want := unhex(t, "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf34007208d5b887185865"); !bytes.Equal(out, want) {
 		t.Errorf("expanded %x, want %x", out, want)
 	}
@@ -32,12 +32,12 @@ func TestHKDFAgainstLibrary(t *testing.T) {
 		info1, info2 := draw("info 1", 200), draw("info 2", 200)
 		out := make([]byte, rapid.IntRange(0, 200).Draw(t, "length"))
 
-		prk := hkdfExtract(secret, salt1, salt2)
+		prk := newHMAC().extract(secret, salt1, salt2)
 		want, err := hkdf.Extract(sha256.New, secret, append(slices.Clone(salt1), salt2...))
 		if err != nil || !bytes.Equal(prk[:], want) {
 			t.Fatalf("extracted %x, want %x, %v", prk, want, err)
 		}
-		hkdfExpand(out, prk[:], info1, info2)
+		newHMAC().expand(out, prk[:], info1, info2)
 		want, err = hkdf.Expand(sha256.New, prk[:], string(info1)+string(info2), len(out))
 		if err != nil || !bytes.Equal(out, want) {
 			t.Fatalf("expanded %x, want %x, %v", out, want, err)

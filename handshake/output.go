@@ -84,12 +84,7 @@ const outputsPerMessage = 5
 // connection's life.
 type outputs struct{ list []Output }
 
-func (q *outputs) push(o Output) {
-	if q.list == nil {
-		q.list = make([]Output, 0, outputsPerMessage)
-	}
-	q.list = append(q.list, o)
-}
+func (q *outputs) push(o ...Output) { q.list = append(q.list, o...) }
 
 func (q *outputs) next() (Output, bool) {
 	if len(q.list) == 0 {

@@ -39,6 +39,7 @@ type Server struct {
 	signed uint32 // signatures wanted
 
 	tokenValid bool
+	name       string // SNI of the last CHLO
 	nonce      []byte // SNO of the last REJ, if it had one
 	pending    reject // what waits for a signature
 	chloHash   [32]byte
@@ -75,7 +76,7 @@ func (s *Server) Receive(level Level, b []byte, datagramLen int, wall int64) (n 
 	case s.out.full():
 		return 0, nil
 	}
-	var m Message
+	m := &s.host.parsed
 	n, err = m.Parse(b)
 	if err == ErrIncomplete {
 		return 0, nil
@@ -83,7 +84,7 @@ func (s *Server) Receive(level Level, b []byte, datagramLen int, wall int64) (n 
 	if err != nil {
 		return 0, s.fail(err)
 	}
-	ev := serverEvent{message: &m, chlo: b[:n], datagramLen: datagramLen, wall: wall}
+	ev := serverEvent{message: m, chlo: b[:n], datagramLen: datagramLen, wall: wall}
 	if err := s.step(s.classify(level, &ev), &ev); err != nil {
 		return n, err
 	}
@@ -122,6 +123,10 @@ func (s *Server) Next() (Output, bool) { return s.out.next() }
 // TokenValid reports whether the client has shown a token that proves its address.
 func (s *Server) TokenValid() bool { return s.tokenValid }
 
+// ServerName returns how the client named the server in the newest CHLO that was looked at;
+// empty if it did not.
+func (s *Server) ServerName() string { return s.name }
+
 // SetClientAddr changes the address that tokens are for, after the client moved.
 func (s *Server) SetClientAddr(addr netip.Addr) { s.start.ClientAddr = addr }
 
@@ -129,6 +134,7 @@ func (s *Server) SetClientAddr(addr netip.Addr) { s.start.ClientAddr = addr }
 type serverEvent struct {
 	message     *Message
 	chlo        []byte // the message's bytes
+	chloHash    [32]byte
 	datagramLen int
 	hello       hello
 	wall        int64
@@ -139,7 +145,8 @@ type serverEvent struct {
 
 // classify tells which input of the table a message is.
 func (s *Server) classify(level Level, ev *serverEvent) serverInput {
-	again := sha256.Sum256(ev.chlo) == s.chloHash
+	ev.chloHash = sha256.Sum256(ev.chlo)
+	again := ev.chloHash == s.chloHash
 	switch {
 	case s.state >= serverConfirmed && ev.message.Tag == CHLO && again:
 		return serverRepeat
@@ -230,7 +237,7 @@ func (s *Server) fail(err error) error {
 // answer notes which CHLO is being answered by a REJ.
 func (s *Server) answer(ev *serverEvent) {
 	s.hellos++
-	s.chloHash = sha256.Sum256(ev.chlo)
+	s.chloHash = ev.chloHash
 	s.pending = ev.hello.reject
 }
 

@@ -44,6 +44,7 @@ func (s *Server) inspect(ev *serverEvent) (serverInput, error) {
 	if err != nil {
 		return serverMalformed, err
 	}
+	s.name = name
 	if demands, _, err := m.Tags(PDMD); err != nil || !demands.Contains(X509) {
 		return serverNoDemand, err
 	}

@@ -1,7 +1,6 @@
 package handshake
 
 import (
-	"crypto/sha256"
 	"encoding/binary"
 	"slices"
 
@@ -67,7 +66,7 @@ func (s *Server) newToken(wall int64) []byte {
 // accept takes a full CHLO: it makes the keys of both levels and sends the SHLO.
 func (s *Server) accept(ev *serverEvent) error {
 	h, m := &ev.hello, ev.message
-	s.chloHash = sha256.Sum256(ev.chlo)
+	s.chloHash = ev.chloHash
 	s.accepted = h.audience
 
 	shared, err := h.share.Shared(h.public)
@@ -126,11 +125,11 @@ func (s *Server) accept(ev *serverEvent) error {
 	shlo.Set(STK, s.newToken(ev.wall))
 
 	s.nonce = nil // of no more use
-	s.out.push(install)
-	s.out.push(Output{Kind: Negotiated, Params: peer})
-	s.out.push(Output{Kind: SendMessage, Level: LevelInitial, Data: shlo.Append(nil)})
-	s.out.push(forward)
-	s.out.push(Output{Kind: Confirmed})
+	s.out.push(install,
+		Output{Kind: Negotiated, Params: peer},
+		Output{Kind: SendMessage, Level: LevelInitial, Data: shlo.Append(nil)},
+		forward,
+		Output{Kind: Confirmed})
 	return nil
 }
 

@@ -39,7 +39,7 @@ var ErrNoReject = errors.New("handshake: the client's address is proved")
 // A CHLO that is no whole, acceptable one is an *[Error]; one that needs no REJ of this
 // kind is [ErrNoReject].
 func (h *Host) StatelessReject(b, chlo []byte, addr netip.Addr, id wire.ConnectionID, next wire.PacketNumber, clientOffset uint64, wall int64) ([]byte, error) {
-	var m Message
+	m := &h.parsed
 	if err := m.ParseWhole(chlo); err != nil {
 		return b, err
 	}
@@ -96,8 +96,8 @@ func (h *Host) TokenValid(chlo []byte, addr netip.Addr, wall int64) bool {
 }
 
 func (h *Host) helloToken(chlo []byte, addr netip.Addr, wall int64) (token, bool) {
-	m, _, err := ParseMessage(chlo)
-	if err != nil || m.Tag != CHLO {
+	m := &h.parsed
+	if _, err := m.Parse(chlo); err != nil || m.Tag != CHLO {
 		return token{}, false
 	}
 	stk, _ := m.Get(STK)

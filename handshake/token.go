@@ -81,7 +81,8 @@ func (k *tokenKey) appendToken(b []byte, addr netip.Addr, wall int64, resume *Re
 		plain = binary.LittleEndian.AppendUint64(plain, resume.ClientOffset)
 		plain = binary.LittleEndian.AppendUint64(plain, resume.ServerOffset)
 	}
-	hash := newHMAC(k.nonce[:])
+	hash := newHMAC()
+	hash.setKey(k.nonce[:])
 	hash.begin()
 	hash.Write(plain)
 	var sum [sha256.Size]byte
