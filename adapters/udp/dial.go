@@ -168,6 +168,9 @@ func orLocal(host string) string {
 
 // resolve finds the addresses to send to, at least one.
 func resolve(ctx context.Context, addr string) ([]netip.AddrPort, error) {
+	if a, err := netip.ParseAddrPort(addr); err == nil { // the resolver says the same, at more length
+		return []netip.AddrPort{netip.AddrPortFrom(a.Addr().Unmap(), a.Port())}, nil
+	}
 	host, service, err := net.SplitHostPort(addr)
 	if err != nil {
 		return nil, err
