@@ -195,8 +195,7 @@ func (c *Client) Diversify(nonce []byte) (AEAD, error) {
 		return nil, errors.New("handshake: diversification nonce is not 32 bytes long")
 	}
 	keys := c.initial.Diversify(nonce)
-	_, server, err := keys.AEADs()
-	return server, err
+	return keys.serverAEAD()
 }
 
 // Resumption returns the newest state to store for the next connection to this host;
@@ -324,7 +323,7 @@ func (c *Client) do(a clientAction, ev *clientEvent) (clientInput, error) {
 		return clientNothing, c.complete(ev.message)
 	case clientTakeToken:
 		c.takeToken(ev.message)
-		c.store()
+		c.out.push(c.store())
 	case clientVerifyUpdate:
 		if err := c.takeUpdate(ev); err != nil {
 			return clientNothing, err
@@ -333,7 +332,7 @@ func (c *Client) do(a clientAction, ev *clientEvent) (clientInput, error) {
 	case clientStore:
 		c.config, c.update = c.update, nil
 		c.proof, c.asked = c.asked, proof{}
-		c.store()
+		c.out.push(c.store())
 	}
 	return clientNothing, nil
 }

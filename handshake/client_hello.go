@@ -58,7 +58,7 @@ func (c *Client) sendFull(wall int64) error {
 	if err != nil {
 		return err
 	}
-	client, _, err := c.initial.AEADs()
+	client, err := c.initial.clientAEAD()
 	if err != nil {
 		return err
 	}

@@ -136,9 +136,10 @@ func (c *Client) complete(m *Message) error {
 	c.peer = peer
 	c.takeToken(m)
 	c.chlo, c.share, c.start.Resumption = nil, nil, nil // of no more use
-	c.store(Output{Kind: InstallKeys, Level: LevelForwardSecure, Seal: seal, Open: open},
+	c.out.push(Output{Kind: InstallKeys, Level: LevelForwardSecure, Seal: seal, Open: open},
 		Output{Kind: Negotiated, Params: peer},
-		Output{Kind: Confirmed})
+		Output{Kind: Confirmed},
+		c.store())
 	return nil
 }
 
@@ -169,8 +170,8 @@ func (c *Client) takeUpdate(ev *clientEvent) error {
 	return c.takeProof(ev.message)
 }
 
-// store makes a new Resumption, which it tells after the outputs before.
-func (c *Client) store(before ...Output) {
+// store makes a new Resumption, and the output that tells of it.
+func (c *Client) store() Output {
 	c.resumption = &Resumption{
 		serverName: c.start.ServerName,
 		config:     c.config,
@@ -184,5 +185,5 @@ func (c *Client) store(before ...Output) {
 			StreamWindow:     c.peer.StreamWindow,
 		},
 	}
-	c.out.push(append(before, Output{Kind: ResumptionReady})...)
+	return Output{Kind: ResumptionReady}
 }

@@ -89,11 +89,14 @@ func (k *Keys) Diversify(nonce []byte) Keys {
 
 // AEADs returns the protection of what the client and of what the server sends.
 func (k *Keys) AEADs() (client, server AEAD, err error) {
-	if client, err = NewAEAD(k.AEAD, k.ClientKey, k.ClientIV[:]); err != nil {
+	if client, err = k.clientAEAD(); err != nil {
 		return nil, nil, err
 	}
-	if server, err = NewAEAD(k.AEAD, k.ServerKey, k.ServerIV[:]); err != nil {
+	if server, err = k.serverAEAD(); err != nil {
 		return nil, nil, err
 	}
 	return client, server, nil
 }
+
+func (k *Keys) clientAEAD() (AEAD, error) { return NewAEAD(k.AEAD, k.ClientKey, k.ClientIV[:]) }
+func (k *Keys) serverAEAD() (AEAD, error) { return NewAEAD(k.AEAD, k.ServerKey, k.ServerIV[:]) }
