@@ -74,9 +74,11 @@ func newSocket(c *net.UDPConn, how Offload, ours bool) *socket {
 	if a, ok := c.RemoteAddr().(*net.UDPAddr); ok && a != nil {
 		s.remote, s.connected = unmap(a.AddrPort()), true
 	}
-	c.SetReadBuffer(socketBuffer) // a wish: what the system allows is enough to run
-	c.SetWriteBuffer(socketBuffer)
 	s.offload.detect(s, how, ours)
+	if !s.offload.messages {
+		c.SetReadBuffer(socketBuffer) // a wish: what the system allows is enough to run
+		c.SetWriteBuffer(socketBuffer)
+	}
 	return s
 }
 

@@ -70,22 +70,27 @@ func (o *offload) detect(s *socket, how Offload, ours bool) {
 			}
 			o.pktinfo = err == nil
 		}
-		// Each family's option fails on the other's sockets, but that IPv4 comes through
-		// IPv6 sockets too.
-		unix.SetsockoptInt(f, unix.IPPROTO_IP, unix.IP_RECVTOS, 1)
-		unix.SetsockoptInt(f, unix.IPPROTO_IPV6, unix.IPV6_RECVTCLASS, 1)
-		// Beyond net.core.rmem_max, where the process may.
-		unix.SetsockoptInt(f, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, socketBuffer)
-		unix.SetsockoptInt(f, unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, socketBuffer)
-		// The kernel tells twice of what it was asked for: its own records count too.
-		s.readBuffer, _ = unix.GetsockoptInt(f, unix.SOL_SOCKET, unix.SO_RCVBUF)
-		s.writeBuffer, _ = unix.GetsockoptInt(f, unix.SOL_SOCKET, unix.SO_SNDBUF)
-		s.readBuffer /= 2
-		s.writeBuffer /= 2
+		unix.SetsockoptInt(f, unix.IPPROTO_IP, unix.IP_RECVTOS, 1) // IPv4 comes through IPv6 sockets too
+		if o.v6 {
+			unix.SetsockoptInt(f, unix.IPPROTO_IPV6, unix.IPV6_RECVTCLASS, 1)
+		}
+		s.readBuffer = setBuffer(f, unix.SO_RCVBUFFORCE, unix.SO_RCVBUF)
+		s.writeBuffer = setBuffer(f, unix.SO_SNDBUFFORCE, unix.SO_SNDBUF)
 	})
 	if o.messages {
 		s.udp = nil
 	}
+}
+
+// setBuffer asks for a buffer of socketBuffer, beyond net.core.rmem_max where the process may,
+// and returns what the system gave.
+func setBuffer(fd, force, option int) int {
+	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, force, socketBuffer) == nil {
+		return socketBuffer
+	}
+	unix.SetsockoptInt(fd, unix.SOL_SOCKET, option, socketBuffer)
+	given, _ := unix.GetsockoptInt(fd, unix.SOL_SOCKET, option)
+	return given / 2 // the kernel tells twice of what it was asked for: its own records count too
 }
 
 // dontFragment has oversized datagrams lost on the way instead of cut into pieces, so
