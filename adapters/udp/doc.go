@@ -58,6 +58,7 @@
 // and [Listener.Dial] to one address more than once needs Q043. A wildcard listener
 // on a host with several addresses answers from the address that was asked on Linux;
 // elsewhere the system picks one. A search for larger datagrams (conn.Config.MTULimit)
-// forbids fragments on Linux only. A full socket buffer makes the endpoint wait for
+// forbids fragments on Linux only. On Linux a socket that was lent to the goroutine that
+// waits takes a second file descriptor from then on. A full socket buffer makes the endpoint wait for
 // the system: UDP sockets drain at the link's speed.
 package udp

@@ -41,7 +41,9 @@ const (
 )
 
 // lentSockets is how many sockets are lent in the whole program. One that serves a lent
-// socket holds a thread, so there are at most as many as threads for Go code.
+// socket holds a thread for Go code, which the runtime notices late: without another one
+// everything else in the program waits for up to 10 ms. So one thread stays free, and a
+// program with only one lends nothing.
 var lentSockets atomic.Int32
 
 // serving is the state of that, under the endpoint's lock.
@@ -146,12 +148,12 @@ func (e *endpoint) run() {
 	e.sock.close()
 }
 
-// lend has who waits serve, if there is a thread for it.
+// lend has who waits serve, if there is a thread to spare for it.
 func (e *endpoint) lend() {
 	if !e.sock.lendable() {
 		return
 	}
-	if int(lentSockets.Add(1)) > runtime.GOMAXPROCS(0) {
+	if int(lentSockets.Add(1)) >= runtime.GOMAXPROCS(0) {
 		lentSockets.Add(-1)
 		return
 	}

@@ -13,6 +13,7 @@ import (
 // connection goes on.
 func TestLentWithoutFileDescriptors(t *testing.T) {
 	noLeaks(t)
+	threads(t, 4)
 	server, client := serverConfig(t, wire.Q043)
 	c, s := connected(t, server, client)
 	cs, ss := streams(t, c, s)

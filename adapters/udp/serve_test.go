@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"runtime"
 	"testing"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 // to it, and returns both ends of the stream.
 func lent(t *testing.T, c, s *Conn) (*Stream, *Stream) {
 	t.Helper()
+	threads(t, 4)
 	cs, ss := streams(t, c, s)
 	go io.CopyBuffer(struct{ io.Writer }{ss}, struct{ io.Reader }{ss}, make([]byte, 100))
 	buf := make([]byte, 100)
@@ -32,6 +34,12 @@ func lent(t *testing.T, c, s *Conn) (*Stream, *Stream) {
 		return c.e.isLent()
 	})
 	return cs, ss
+}
+
+// threads sets how many there are for Go code, until the test ends.
+func threads(t *testing.T, n int) {
+	before := runtime.GOMAXPROCS(n)
+	t.Cleanup(func() { runtime.GOMAXPROCS(before) })
 }
 
 func (e *endpoint) isLent() bool {
@@ -55,6 +63,38 @@ func inRead(t *testing.T, s *Stream) (result chan error) {
 		return e.serving.by == &s.readable || s.readable.waiting > 0
 	})
 	return result
+}
+
+// With one thread for Go code nothing is lent, for nothing else would run; with two, one
+// socket at a time is.
+func TestOneThreadStaysFree(t *testing.T) {
+	noLeaks(t)
+	for _, n := range []int{1, 2} {
+		threads(t, n)
+		server, client := serverConfig(t, wire.Q043)
+		c, s := connected(t, server, client)
+		cs, ss := streams(t, c, s)
+		go io.CopyBuffer(struct{ io.Writer }{ss}, struct{ io.Reader }{ss}, make([]byte, 100))
+		buf := make([]byte, 100)
+		for range 20 * lendAfter {
+			if _, err := cs.Write(buf); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := io.ReadFull(cs, buf); err != nil {
+				t.Fatal(err)
+			}
+			if got := int(lentSockets.Load()); got > n { // n while one that was refused is still counted
+				t.Fatalf("%d sockets lent with %d threads", got, n)
+			}
+			if n == 1 && (c.e.isLent() || s.e.isLent()) {
+				t.Fatal("the only thread was lent")
+			}
+			if c.e.isLent() && s.e.isLent() {
+				t.Fatal("both threads were lent")
+			}
+		}
+		c.CloseWithError(wire.PeerGoingAway, "")
+	}
 }
 
 // An application that does something else than wait is not needed.
