@@ -6,6 +6,7 @@ import (
 	"errors"
 	"iter"
 	"net"
+	"time"
 
 	"example.com/gquic/conn"
 	"example.com/gquic/wire"
@@ -102,6 +103,10 @@ func (l *Listener) endpoints() iter.Seq[*endpoint] {
 // go on with a duplicate and close c, elsewhere it closes c in the end. With no Server in the
 // configuration it only dials: many Q043 connections over one socket.
 func NewListener(c *net.UDPConn, cfg *Config) (*Listener, error) {
+	// One that has ended its own reading with a deadline hands the deadline over too.
+	if err := c.SetDeadline(time.Time{}); err != nil {
+		return nil, &net.OpError{Op: "listen", Net: network, Source: c.LocalAddr(), Err: unwrapOp(err)}
+	}
 	e, err := serve(c, cfg, nil, false)
 	if err != nil {
 		return nil, err

@@ -380,3 +380,35 @@ func TestCertificates(t *testing.T) {
 		t.Error("nothing has a fingerprint")
 	}
 }
+
+// A socket comes as it was left: with a deadline that has passed, or closed.
+func TestNewListenerOnUsedSocket(t *testing.T) {
+	noLeaks(t)
+	server, client := serverConfig(t, wire.Q043)
+	open := func() *net.UDPConn {
+		c, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	c := open()
+	c.SetDeadline(time.Unix(1, 0))
+	l, err := NewListener(c, server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	conn, err := Dial(patient(t), l.Addr().String(), client)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn.Close()
+
+	closed := open()
+	closed.Close()
+	var op *net.OpError
+	if l, err := NewListener(closed, server); l != nil || !errors.Is(err, net.ErrClosed) || !errors.As(err, &op) || op.Op != "listen" {
+		t.Errorf("closed: %v, %v", l, err)
+	}
+}
