@@ -13,10 +13,12 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -41,9 +43,21 @@ var under = map[string][]string{
 func main() {
 	each := flag.Duration("time", time.Minute, "for each target, once its corpus has been read")
 	only := flag.String("only", "", "targets whose name matches this regular expression")
-	workers := flag.Int("parallel", 1, "processes at a time")
-	minimize := flag.Bool("minimize", false, "drop inputs that reach nothing new")
+	workers := flag.Int("parallel", 1, "processes for a target; the targets run one after the other")
+	minimize := flag.Bool("minimize", false, "drop inputs that reach nothing new from Go's cache, which all checkouts share")
+	flag.Usage = func() {
+		fmt.Fprintln(os.Stderr, "go run ./fuzz/run runs the fuzz targets, and prints a table of what came of it.")
+		flag.PrintDefaults()
+	}
 	flag.Parse()
+	switch {
+	case flag.NArg() > 0:
+		fmt.Fprintf(os.Stderr, "run: %q: there are only flags; -only names targets\n", flag.Arg(0))
+		os.Exit(2)
+	case *each < 0 || *workers < 1:
+		fmt.Fprintln(os.Stderr, "run: -time cannot be negative, and -parallel is at least 1")
+		os.Exit(2)
+	}
 	if err := run(*each, *only, *workers, *minimize); err != nil {
 		fmt.Fprintln(os.Stderr, "run:", err)
 		os.Exit(1)
@@ -64,7 +78,9 @@ func run(each time.Duration, only string, workers int, minimize bool) error {
 		return err
 	}
 	defer os.RemoveAll(work)
-	failed := 0
+	interrupt := make(chan os.Signal, 1)
+	signal.Notify(interrupt, os.Interrupt) // the fuzzer gets it too, and ends
+	failed, ran := 0, 0
 	fmt.Println("| target | execs | execs/s | inputs | blocks reached | result |\n| --- | --- | --- | --- | --- | --- |")
 	for _, pkg := range packages {
 		s := suite{
@@ -76,6 +92,7 @@ func run(each time.Duration, only string, workers int, minimize bool) error {
 			return err
 		}
 		for _, target := range targets {
+			ran++
 			var r result
 			if each > 0 {
 				if r, err = s.fuzz(target); err != nil {
@@ -91,11 +108,19 @@ func run(each time.Duration, only string, workers int, minimize bool) error {
 			inputs, _ := os.ReadDir(dir)
 			reached, total := coverage(s.covered, work, target, dir, "")
 			fmt.Printf("| %s | %d | %.0f | %d | %d of %d | %s |\n", target, r.execs, r.rate(), len(inputs), len(reached), total, r.says(err))
+			select {
+			case <-interrupt:
+				return errors.New("interrupted")
+			default:
+			}
 			err = nil
 		}
 	}
-	if failed > 0 {
+	switch {
+	case failed > 0:
 		return fmt.Errorf("%d targets failed", failed)
+	case ran == 0:
+		return fmt.Errorf("no target matches %q", only)
 	}
 	return nil
 }
